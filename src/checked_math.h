@@ -1,0 +1,20 @@
+/* Unsigned 64-bit arithmetic that tells when it overflows: false means that `*result` is not valid. */
+#ifndef POSEMB_CHECKED_MATH_H
+#define POSEMB_CHECKED_MATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline bool posemb__add_u64(uint64_t a, uint64_t b, uint64_t *result)
+{
+    *result = a + b;
+    return *result >= a;
+}
+
+static inline bool posemb__mul_u64(uint64_t a, uint64_t b, uint64_t *result)
+{
+    *result = a * b;
+    return a == 0 || *result / a == b;
+}
+
+#endif

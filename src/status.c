@@ -1,0 +1,63 @@
+/* Status names and the filling of posemb_error. */
+#include "status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct status_text {
+    posemb_status status;
+    const char *name;
+    const char *message;
+};
+
+static const struct status_text texts[] = {
+    {POSEMB_OK, "POSEMB_OK", "done"},
+    {POSEMB_INVALID_ARGUMENT, "POSEMB_INVALID_ARGUMENT",
+     "a field or an argument breaks its documented range"},
+    {POSEMB_SIZE_OVERFLOW, "POSEMB_SIZE_OVERFLOW",
+     "a product of sizes does not fit in 64 bits or in memory"},
+    {POSEMB_OUT_OF_MEMORY, "POSEMB_OUT_OF_MEMORY", "an allocation on the host or the device failed"},
+    {POSEMB_NO_DEVICE, "POSEMB_NO_DEVICE", "no OpenCL device fits the request"},
+    {POSEMB_BUILD_FAILED, "POSEMB_BUILD_FAILED", "the driver could not build the kernels"},
+    {POSEMB_DEVICE_ERROR, "POSEMB_DEVICE_ERROR", "an OpenCL call failed"},
+    {POSEMB_BUFFER_TOO_SMALL, "POSEMB_BUFFER_TOO_SMALL",
+     "a buffer ends before the last element that the call would touch"},
+    {POSEMB_QUEUE_MISMATCH, "POSEMB_QUEUE_MISMATCH",
+     "the queue is not of the engine's context and device"},
+    {POSEMB_UNSUPPORTED, "POSEMB_UNSUPPORTED", "the device lacks something that posemb needs"},
+};
+
+static const struct status_text *find_text(posemb_status status)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].status == status)
+            return &texts[i];
+    return NULL;
+}
+
+const char *posemb_status_name(posemb_status status)
+{
+    const struct status_text *text = find_text(status);
+    return text ? text->name : "unknown status";
+}
+
+const char *posemb_status_message(posemb_status status)
+{
+    const struct status_text *text = find_text(status);
+    return text ? text->message : "unknown status";
+}
+
+posemb_status posemb__fail(posemb_error *error, posemb_status status, int32_t cl_code,
+                           const char *format, ...)
+{
+    if (error) {
+        va_list arguments;
+
+        error->status = status;
+        error->cl_code = cl_code;
+        va_start(arguments, format);
+        vsnprintf(error->message, sizeof error->message, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}

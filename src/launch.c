@@ -1,0 +1,35 @@
+/* How a call is cut into work-groups. */
+#include "launch.h"
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
+                                        const struct posemb__call *call)
+{
+    const posemb_shape *shape = &call->shape;
+    /* A group of the shared kernel is fast where all of its batch rows exist. */
+    const bool shared = rule->shares_positions && shape->batch >= rule->rows &&
+                        (shape->batch % rule->rows == 0 || shape->batch >= 4 * rule->rows);
+    const bool streamed = rule->streams && call->out_bytes >= rule->stream_threshold;
+    const uint64_t groups = shared ? shape->length * divide_up(shape->batch, rule->rows)
+                                   : divide_up(call->tokens, rule->rows);
+    enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;
+
+    if (streamed)
+        kernel = shared ? POSEMB__STAGE_SHARED_STREAMED : POSEMB__STAGE_STREAMED;
+    return (struct posemb__launch){kernel, groups * rule->local_size, rule->local_size};
+}
+
+uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit)
+{
+    uint64_t size = 32;
+
+    while (size < 256 && size * pairs_per_lane < pairs)
+        size *= 2;
+    while (size > 1 && size > limit)
+        size /= 2;
+    return size;
+}

@@ -1,0 +1,40 @@
+/* How a call is cut into work-groups. Pure: no OpenCL, testable without a device. */
+#ifndef POSEMB_LAUNCH_H
+#define POSEMB_LAUNCH_H
+
+#include "params.h"
+
+#include <stdbool.h>
+
+/* The kernels of kernels/stage.cl. */
+enum posemb__kernel {
+    POSEMB__STAGE,
+    POSEMB__STAGE_SHARED,
+    POSEMB__STAGE_STREAMED,
+    POSEMB__STAGE_SHARED_STREAMED,
+    POSEMB__KERNEL_COUNT
+};
+
+/* What the choice depends on, fixed by a plan. */
+struct posemb__launch_rule {
+    uint32_t rows;           /* tokens of one work-group */
+    uint64_t local_size;     /* work-items of one work-group */
+    bool shares_positions;   /* the position depends on the column alone */
+    bool streams;            /* kernels with streamed stores exist and are wanted */
+    uint64_t stream_threshold; /* bytes of output from which they are used */
+};
+
+struct posemb__launch {
+    enum posemb__kernel kernel;
+    uint64_t global_size;
+    uint64_t local_size;
+};
+
+struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
+                                        const struct posemb__call *call);
+
+/* Work-items of a GPU-shaped group: the power of two that gives each lane `pairs_per_lane` pairs of a
+ * row, within 32 ... 256 and `limit`. */
+uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit);
+
+#endif

@@ -1,0 +1,223 @@
+/* posemb_plan: a description, its compiled kernels and its constants; immutable once made. */
+#include "plan.h"
+
+#include "cl_error.h"
+#include "frequency.h"
+#include "status.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
+    "posemb_stage", "posemb_stage_shared", "posemb_stage_streamed", "posemb_stage_shared_streamed"};
+
+/* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
+enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
+
+static struct posemb__program_key key_of(const posemb_plan *plan)
+{
+    const bool cpu = plan->engine->options.shape == POSEMB_SHAPE_CPU;
+
+    return (struct posemb__program_key){plan->desc.operation, !plan->channels.interleaved,
+                                        cpu ? CPU_MEMORY : GPU_MEMORY, cpu ? CPU_ROWS : GPU_ROWS};
+}
+
+static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key *key)
+{
+    const posemb_engine_options *options = &plan->engine->options;
+    const uint32_t lane_pairs = key->halves ? key->memory_floats : key->memory_floats / 2;
+
+    plan->launch_rule = (struct posemb__launch_rule){
+        .rows = key->rows,
+        .local_size = options->local_size,
+        .shares_positions = plan->desc.positions == POSEMB_POSITIONS_INDEX ||
+                            plan->desc.positions == POSEMB_POSITIONS_EXPLICIT_SHARED,
+        .stream_threshold = options->stream_threshold,
+    };
+    if (options->local_size == 0)
+        plan->launch_rule.local_size = posemb__gpu_local_size(
+            plan->channels.full_pairs, lane_pairs, plan->engine->info.max_work_group_size);
+}
+
+static posemb_status upload_steps(posemb_plan *plan, posemb_error *error)
+{
+    /* One element more, so that a convention without pairs (t2t, D = 1) has a buffer too. */
+    const size_t size = (plan->channels.pairs + 1) * sizeof(uint64_t);
+    uint64_t *steps = calloc(1, size);
+    cl_int code;
+
+    if (!steps)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the phase steps");
+    posemb__phase_steps(plan->desc.base, plan->channels.numerator, plan->channels.denominator,
+                        plan->channels.pairs, steps);
+    plan->steps = clCreateBuffer(plan->engine->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                                 size, steps, &code);
+    free(steps);
+    if (!plan->steps)
+        return posemb__cl_fail(error, code, "clCreateBuffer of the phase steps");
+    return POSEMB_OK;
+}
+
+/* One clone of kernel `which` for each slot. */
+static posemb_status create_kernels(posemb_plan *plan, cl_program program,
+                                    enum posemb__kernel which, posemb_error *error)
+{
+    const uint32_t count = plan->desc.concurrency;
+    cl_kernel *kernels = calloc(count, sizeof *kernels);
+    cl_int code;
+
+    if (!kernels)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %u kernels",
+                            (unsigned)count);
+    plan->kernels[which] = kernels;
+    for (uint32_t slot = 0; slot < count; slot++) {
+        kernels[slot] = clCreateKernel(program, kernel_names[which], &code);
+        if (!kernels[slot])
+            return posemb__cl_fail(error, code, kernel_names[which]);
+    }
+    return POSEMB_OK;
+}
+
+/* Whether the driver's compiler knows stores that bypass the cache. */
+static bool has_streamed_kernels(cl_program program)
+{
+    cl_int code;
+    cl_kernel kernel = clCreateKernel(program, kernel_names[POSEMB__STAGE_STREAMED], &code);
+
+    if (kernel)
+        clReleaseKernel(kernel);
+    return kernel != NULL;
+}
+
+static posemb_status create_all_kernels(posemb_plan *plan, cl_program program, posemb_error *error)
+{
+    struct posemb__launch_rule *rule = &plan->launch_rule;
+    posemb_status status;
+
+    rule->streams =
+        plan->desc.consumer == POSEMB_CONSUMER_STREAMED && has_streamed_kernels(program);
+    status = create_kernels(plan, program, POSEMB__STAGE, error);
+    if (status == POSEMB_OK && rule->shares_positions)
+        status = create_kernels(plan, program, POSEMB__STAGE_SHARED, error);
+    if (status == POSEMB_OK && rule->streams)
+        status = create_kernels(plan, program, POSEMB__STAGE_STREAMED, error);
+    if (status == POSEMB_OK && rule->streams && rule->shares_positions)
+        status = create_kernels(plan, program, POSEMB__STAGE_SHARED_STREAMED, error);
+    return status;
+}
+
+/* A kernel may allow fewer work-items than its device. */
+static posemb_status limit_local_size(posemb_plan *plan, posemb_error *error)
+{
+    for (int k = 0; k < POSEMB__KERNEL_COUNT; k++) {
+        size_t limit = 0;
+        cl_int code;
+
+        if (!plan->kernels[k])
+            continue;
+        code = clGetKernelWorkGroupInfo(plan->kernels[k][0], plan->engine->device,
+                                        CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
+        if (code != CL_SUCCESS)
+            return posemb__cl_fail(error, code, "clGetKernelWorkGroupInfo");
+        while (plan->launch_rule.local_size > 1 && plan->launch_rule.local_size > limit)
+            plan->launch_rule.local_size /= 2;
+    }
+    return POSEMB_OK;
+}
+
+static posemb_status fill_plan(posemb_plan *plan, posemb_error *error)
+{
+    struct posemb__program_key key;
+    cl_program program = NULL;
+    posemb_status status;
+
+    plan->channels = posemb__channels_of(&plan->desc);
+    key = key_of(plan);
+    set_launch_rule(plan, &key);
+    plan->busy = calloc(1, sizeof *plan->busy);
+    if (!plan->busy)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
+    atomic_init(plan->busy, 0);
+    status = posemb__engine_program(plan->engine, &key, &program, error);
+    if (status == POSEMB_OK)
+        status = create_all_kernels(plan, program, error);
+    if (status == POSEMB_OK)
+        status = limit_local_size(plan, error);
+    if (status == POSEMB_OK)
+        status = upload_steps(plan, error);
+    return status;
+}
+
+posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc, posemb_plan **plan,
+                                 posemb_error *error)
+{
+    posemb_desc resolved;
+    posemb_plan *made;
+    posemb_status status;
+
+    if (plan)
+        *plan = NULL;
+    if (!engine || !plan)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            engine ? "plan" : "engine");
+    status = posemb_desc_resolve(desc, &resolved, error);
+    if (status != POSEMB_OK)
+        return status;
+    made = calloc(1, sizeof *made);
+    if (!made)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
+    made->engine = posemb__engine_retain(engine);
+    made->desc = resolved;
+    status = fill_plan(made, error);
+    if (status == POSEMB_OK)
+        *plan = made;
+    else
+        posemb_plan_destroy(made);
+    return status;
+}
+
+void posemb_plan_destroy(posemb_plan *plan)
+{
+    if (!plan)
+        return;
+    for (int k = 0; k < POSEMB__KERNEL_COUNT; k++) {
+        for (uint32_t slot = 0; plan->kernels[k] && slot < plan->desc.concurrency; slot++)
+            if (plan->kernels[k][slot])
+                clReleaseKernel(plan->kernels[k][slot]);
+        free(plan->kernels[k]);
+    }
+    if (plan->steps)
+        clReleaseMemObject(plan->steps);
+    free(plan->busy);
+    posemb_engine_destroy(plan->engine);
+    free(plan);
+}
+
+const posemb_desc *posemb_plan_resolved(const posemb_plan *plan)
+{
+    return &plan->desc;
+}
+
+uint32_t posemb__plan_take_slot(const posemb_plan *plan)
+{
+    uint_fast64_t busy = atomic_load(plan->busy);
+
+    for (;;) {
+        uint32_t slot = 0;
+
+        while (slot < plan->desc.concurrency && (busy >> slot) & 1u)
+            slot++;
+        if (slot == plan->desc.concurrency) {
+            sched_yield();
+            busy = atomic_load(plan->busy);
+        } else if (atomic_compare_exchange_weak(plan->busy, &busy,
+                                                busy | (uint_fast64_t)1 << slot)) {
+            return slot;
+        }
+    }
+}
+
+void posemb__plan_return_slot(const posemb_plan *plan, uint32_t slot)
+{
+    atomic_fetch_and(plan->busy, ~((uint_fast64_t)1 << slot));
+}

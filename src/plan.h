@@ -1,0 +1,26 @@
+/* The body of posemb_plan. */
+#ifndef POSEMB_PLAN_H
+#define POSEMB_PLAN_H
+
+#include "convention.h"
+#include "engine.h"
+#include "launch.h"
+
+struct posemb_plan {
+    posemb_engine *engine;
+    posemb_desc desc; /* resolved */
+    struct posemb__channels channels;
+    struct posemb__launch_rule launch_rule;
+    cl_mem steps; /* [channels.pairs] uint64 */
+    /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where the
+     * plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
+    cl_kernel *kernels[POSEMB__KERNEL_COUNT];
+    atomic_uint_fast64_t *busy;
+};
+
+/* Check out a slot of kernels, waiting for one where all are busy; give it back right after the
+ * enqueue. */
+uint32_t posemb__plan_take_slot(const posemb_plan *plan);
+void posemb__plan_return_slot(const posemb_plan *plan, uint32_t slot);
+
+#endif

@@ -186,22 +186,18 @@ void file_bytes_close(file_bytes *file)
 
 /* ---- Output */
 
-/* The path that the rename has to hit: beyond any link, where there is something already. */
-static posemb_status resolve_target(const char *path, file_output *output, posemb_error *error)
+/* A link is not followed: the rename would hit the link, not the file that it names. */
+static posemb_status check_target(const char *path, file_output *output, posemb_error *error)
 {
     struct stat facts;
 
-    output->target = realpath(path, NULL);
-    if (!output->target && errno == ENOENT)
-        output->target = strdup(path);
-    if (!output->target && errno == ENOMEM)
-        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "%s: no memory for its path",
-                            output->shown);
-    if (!output->target)
-        return fail_system(error, output->shown, "cannot be written", errno);
-    if (stat(output->target, &facts) == 0 && !S_ISREG(facts.st_mode))
+    if (lstat(path, &facts) == 0 && !S_ISREG(facts.st_mode))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%s: not a regular file, so not replaced", output->shown);
+    output->target = strdup(path);
+    if (!output->target)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "%s: no memory for its path",
+                            output->shown);
     return POSEMB_OK;
 }
 
@@ -240,7 +236,7 @@ posemb_status file_output_begin(const char *path, file_output *output, posemb_er
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "path: %s", path ? "empty" : "NULL");
     show_path(path, output->shown);
 
-    posemb_status status = resolve_target(path, output, error);
+    posemb_status status = check_target(path, output, error);
 
     if (status == POSEMB_OK)
         status = create_temporary(output, error);

@@ -89,8 +89,8 @@ typedef struct file_output {
 } file_output;
 
 /**
- * Start a file that is to replace `path`, in the same folder. A link to a file stays a link: the
- * file it names is replaced. Anything there but a regular file is refused.
+ * Start a file that is to take the place of `path`, in the same folder. Where `path` exists it must
+ * be a regular file, and no link.
  *
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_OUT_OF_MEMORY; on failure there is nothing to
  *         abandon.

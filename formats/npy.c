@@ -16,28 +16,29 @@
 
 static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
-static const struct {
-    const char *descr;
+typedef struct type_row {
     npy_type type;
+    const char *descr;
     size_t size;
-} types[] = {{"<f4", NPY_F4, 4}, {"<i4", NPY_I4, 4}, {"<i8", NPY_I8, 8}};
+} type_row;
+
+static const type_row types[] = {{NPY_F4, "<f4", 4}, {NPY_I4, "<i4", 4}, {NPY_I8, "<i8", 8}};
 
 #define TYPE_COUNT (sizeof types / sizeof *types)
 
-size_t npy_type_size(npy_type type)
+static const type_row *find_type(npy_type type)
 {
     for (size_t i = 0; i < TYPE_COUNT; i++)
         if (types[i].type == type)
-            return types[i].size;
-    return 0;
+            return &types[i];
+    return NULL;
 }
 
-static const char *type_descr(npy_type type)
+size_t npy_type_size(npy_type type)
 {
-    for (size_t i = 0; i < TYPE_COUNT; i++)
-        if (types[i].type == type)
-            return types[i].descr;
-    return "unknown";
+    const type_row *row = find_type(type);
+
+    return row ? row->size : 0;
 }
 
 void npy_free(npy_array *array)
@@ -54,6 +55,12 @@ enum header_key { KEY_DESCR, KEY_FORTRAN_ORDER, KEY_SHAPE, KEY_COUNT };
 
 static const char *const key_names[KEY_COUNT] = {"descr", "fortran_order", "shape"};
 
+typedef struct header_fields {
+    bool seen[KEY_COUNT];
+    bool fortran_order;
+    npy_array *array; /* receives type, rank and shape */
+} header_fields;
+
 typedef struct header_text {
     const file_bytes *file;
     uint64_t offset; /* of the text in the file */
@@ -61,254 +68,192 @@ typedef struct header_text {
     const char *text;
     size_t size;
     size_t at;
+    posemb_status status; /* of the first failure; a parser that fails returns false */
     posemb_error *error;
 } header_text;
-
-typedef struct header_fields {
-    bool seen[KEY_COUNT];
-    npy_type type;
-    bool fortran_order;
-    uint32_t rank;
-    uint64_t shape[NPY_RANK_MAX];
-} header_fields;
-
-static posemb_status fail_expected(const header_text *header, const char *expected)
-{
-    const size_t left = header->size - header->at;
-    char found[64];
-
-    escape_text(header->text + header->at, left < 24 ? left : 24, found, sizeof found);
-    return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                        "%s: header, byte %" PRIu64 ": expected %s, found \"%s\"",
-                        header->file->shown, header->offset + header->at, expected, found);
-}
-
-static void skip_spaces(header_text *header)
-{
-    while (header->at < header->size && header->text[header->at] == ' ')
-        header->at++;
-}
-
-/* Skip spaces, and the character where it comes next. */
-static bool take(header_text *header, char character)
-{
-    skip_spaces(header);
-    if (header->at == header->size || header->text[header->at] != character)
-        return false;
-    header->at++;
-    return true;
-}
-
-static bool take_word(header_text *header, const char *word)
-{
-    const size_t length = strlen(word);
-
-    skip_spaces(header);
-    if (header->size - header->at < length || memcmp(header->text + header->at, word, length) != 0)
-        return false;
-    header->at += length;
-    return true;
-}
 
 typedef struct slice {
     const char *start;
     size_t length;
 } slice;
 
+/* `what` is a piece of the header's text; the message gives its place in the file. */
+static bool fail_at(header_text *header, const char *problem, slice what)
+{
+    const uint64_t at = header->offset + (uint64_t)(what.start - header->text);
+    char shown[64];
+
+    escape_text(what.start, what.length, shown, sizeof shown);
+    header->status = posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
+                                  "%s: header, byte %" PRIu64 ": %s \"%s\"", header->file->shown,
+                                  at, problem, shown);
+    return false;
+}
+
+/* Complain about what comes next. */
+static bool fail_here(header_text *header, const char *problem)
+{
+    const size_t left = header->size - header->at;
+
+    return fail_at(header, problem, (slice){header->text + header->at, left < 16 ? left : 16});
+}
+
+/* Skip spaces, and the word where it comes next. */
+static bool take(header_text *header, const char *word)
+{
+    const size_t length = strlen(word);
+
+    while (header->at < header->size && header->text[header->at] == ' ')
+        header->at++;
+    if (header->size - header->at < length || memcmp(header->text + header->at, word, length) != 0)
+        return false;
+    header->at += length;
+    return true;
+}
+
+static bool parse_string(header_text *header, const char *problem, slice *string)
+{
+    const bool quoted = take(header, "'") || take(header, "\"");
+    const char *start = header->text + header->at;
+    const char *end = quoted ? memchr(start, start[-1], header->size - header->at) : NULL;
+
+    if (!quoted)
+        return fail_here(header, problem);
+    if (!end)
+        return fail_here(header, "a string without an end:");
+    *string = (slice){start, (size_t)(end - start)};
+    header->at += string->length + 1;
+    return true;
+}
+
 static bool slice_is(slice text, const char *word)
 {
     return text.length == strlen(word) && memcmp(text.start, word, text.length) == 0;
 }
 
-static posemb_status parse_string(header_text *header, const char *expected, slice *string)
+static bool parse_key(header_text *header, header_fields *fields, enum header_key *key)
 {
-    skip_spaces(header);
+    slice name = {0};
 
-    const char *start = header->text + header->at;
-    const size_t left = header->size - header->at;
-
-    if (left == 0 || (*start != '\'' && *start != '"'))
-        return fail_expected(header, expected);
-
-    const char *end = memchr(start + 1, *start, left - 1);
-
-    if (!end)
-        return fail_expected(header, "a string that ends");
-    *string = (slice){start + 1, (size_t)(end - start) - 1};
-    header->at += (size_t)(end - start) + 1;
-    return POSEMB_OK;
-}
-
-static posemb_status parse_descr(header_text *header, npy_type *type)
-{
-    slice descr;
-    char shown[64];
-    const posemb_status status = parse_string(header, "the string of descr", &descr);
-
-    if (status != POSEMB_OK)
-        return status;
-    for (size_t i = 0; i < TYPE_COUNT; i++)
-        if (slice_is(descr, types[i].descr)) {
-            *type = types[i].type;
-            return POSEMB_OK;
-        }
-    escape_text(descr.start, descr.length, shown, sizeof shown);
-    return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                        "%s: descr: \"%s\" is not read; only <f4, <i4 and <i8 are",
-                        header->file->shown, shown);
-}
-
-static posemb_status parse_bool(header_text *header, bool *value)
-{
-    *value = take_word(header, "True");
-    if (*value || take_word(header, "False"))
-        return POSEMB_OK;
-    return fail_expected(header, "True or False");
-}
-
-static bool is_digit(const header_text *header)
-{
-    return header->at < header->size && header->text[header->at] >= '0' &&
-           header->text[header->at] <= '9';
-}
-
-static posemb_status parse_whole(header_text *header, uint64_t *value)
-{
-    skip_spaces(header);
-    *value = 0;
-
-    const size_t start = header->at;
-
-    for (; is_digit(header); header->at++) {
-        const uint64_t digit = (uint64_t)(header->text[header->at] - '0');
-
-        if (!posemb__mul_u64(*value, 10, value) || !posemb__add_u64(*value, digit, value))
-            return posemb__fail(header->error, POSEMB_SIZE_OVERFLOW, 0,
-                                "%s: shape: the number at byte %" PRIu64 " does not fit in 64 bits",
-                                header->file->shown, header->offset + start);
-    }
-    if (header->at == start || (header->at - start > 1 && header->text[start] == '0')) {
-        header->at = start;
-        return fail_expected(header, "a whole number >= 0 in shape");
-    }
-    if (header->python2)
-        take_word(header, "L");
-    return POSEMB_OK;
-}
-
-static posemb_status parse_shape(header_text *header, header_fields *fields)
-{
-    bool comma = true;
-
-    if (!take(header, '('))
-        return fail_expected(header, "the tuple of shape");
-    fields->rank = 0;
-    while (!take(header, ')')) {
-        if (!comma)
-            return fail_expected(header, "',' or ')' in shape");
-        if (fields->rank == NPY_RANK_MAX)
-            return fail_expected(header, "at most 8 dimensions in shape");
-
-        const posemb_status status = parse_whole(header, &fields->shape[fields->rank]);
-
-        if (status != POSEMB_OK)
-            return status;
-        fields->rank++;
-        comma = take(header, ',');
-    }
-    if (fields->rank == 1 && !comma)
-        return fail_expected(header, "a comma in a shape of one number, which is no tuple without");
-    return POSEMB_OK;
-}
-
-static posemb_status parse_key(header_text *header, header_fields *fields, enum header_key *key)
-{
-    slice name;
-    char shown[64];
-    const posemb_status status = parse_string(header, "a key", &name);
-
-    if (status != POSEMB_OK)
-        return status;
-    escape_text(name.start, name.length, shown, sizeof shown);
+    if (!parse_string(header, "expected a key, found", &name))
+        return false;
     for (*key = KEY_DESCR; *key < KEY_COUNT && !slice_is(name, key_names[*key]);)
         ++*key;
     if (*key == KEY_COUNT)
-        return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s: header: key \"%s\" is unknown", header->file->shown, shown);
+        return fail_at(header, "unknown key", name);
     if (fields->seen[*key])
-        return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s: header: key \"%s\" comes twice", header->file->shown, shown);
+        return fail_at(header, "second key", name);
     fields->seen[*key] = true;
-    return POSEMB_OK;
+    return true;
 }
 
-static posemb_status parse_entry(header_text *header, header_fields *fields)
+static bool parse_descr(header_text *header, npy_type *type)
 {
-    enum header_key key = KEY_COUNT;
-    const posemb_status status = parse_key(header, fields, &key);
+    slice descr = {0};
 
-    if (status != POSEMB_OK)
-        return status;
-    if (!take(header, ':'))
-        return fail_expected(header, "':' after a key");
-    if (key == KEY_DESCR)
-        return parse_descr(header, &fields->type);
-    if (key == KEY_FORTRAN_ORDER)
-        return parse_bool(header, &fields->fortran_order);
-    return parse_shape(header, fields);
+    if (!parse_string(header, "expected the string of descr, found", &descr))
+        return false;
+    for (size_t i = 0; i < TYPE_COUNT; i++)
+        if (slice_is(descr, types[i].descr)) {
+            *type = types[i].type;
+            return true;
+        }
+    return fail_at(header, "descr must be <f4, <i4 or <i8, not", descr);
 }
 
-static posemb_status parse_dict(header_text *header, header_fields *fields)
+static bool parse_bool(header_text *header, bool *value)
+{
+    *value = take(header, "True");
+    if (*value || take(header, "False"))
+        return true;
+    return fail_here(header, "fortran_order must be True or False, not");
+}
+
+/* No space comes next, and the header ends in a newline, which ends the digits too. */
+static bool parse_whole(header_text *header, uint64_t *value)
+{
+    const char *start = header->text + header->at;
+    const char *end = start;
+
+    *value = 0;
+    for (; *end >= '0' && *end <= '9'; end++)
+        if (!posemb__mul_u64(*value, 10, value) ||
+            !posemb__add_u64(*value, (uint64_t)(*end - '0'), value))
+            return fail_here(header, "shape: a number that does not fit in 64 bits:");
+    if (end == start || (end - start > 1 && *start == '0'))
+        return fail_here(header, "shape: expected a whole number >= 0, found");
+    header->at += (size_t)(end - start);
+    if (header->python2)
+        take(header, "L");
+    return true;
+}
+
+static bool parse_shape(header_text *header, npy_array *array)
 {
     bool comma = true;
 
-    if (!take(header, '{'))
-        return fail_expected(header, "'{'");
-    while (!take(header, '}')) {
+    if (!take(header, "("))
+        return fail_here(header, "shape must be a tuple, not");
+    while (!take(header, ")")) {
         if (!comma)
-            return fail_expected(header, "',' or '}'");
-
-        const posemb_status status = parse_entry(header, fields);
-
-        if (status != POSEMB_OK)
-            return status;
-        comma = take(header, ',');
+            return fail_here(header, "shape: expected ',' or ')', found");
+        if (array->rank == NPY_RANK_MAX)
+            return fail_here(header, "shape: more than 8 dimensions, with");
+        if (!parse_whole(header, &array->shape[array->rank]))
+            return false;
+        array->rank++;
+        comma = take(header, ",");
     }
-    skip_spaces(header);
-    if (header->at != header->size)
-        return fail_expected(header, "nothing but spaces after '}'");
-    return POSEMB_OK;
+    if (array->rank == 1 && !comma)
+        return fail_here(header, "shape: a tuple of one number needs a comma before");
+    return true;
 }
 
-static posemb_status check_fields(const header_text *header, const header_fields *fields)
+static bool parse_entry(header_text *header, header_fields *fields)
 {
-    for (int key = KEY_DESCR; key < KEY_COUNT; key++)
-        if (!fields->seen[key])
-            return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                                "%s: header: key \"%s\" is missing", header->file->shown,
-                                key_names[key]);
-    if (fields->fortran_order && fields->rank > 1)
-        return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s: fortran_order: True with %" PRIu32
-                            " dimensions; only C order is read",
-                            header->file->shown, fields->rank);
-    return POSEMB_OK;
+    enum header_key key = KEY_COUNT;
+
+    if (!parse_key(header, fields, &key))
+        return false;
+    if (!take(header, ":"))
+        return fail_here(header, "expected ':' after a key, found");
+    if (key == KEY_DESCR)
+        return parse_descr(header, &fields->array->type);
+    if (key == KEY_FORTRAN_ORDER)
+        return parse_bool(header, &fields->fortran_order);
+    return parse_shape(header, fields->array);
+}
+
+static bool parse_dict(header_text *header, header_fields *fields)
+{
+    bool comma = true;
+
+    if (!take(header, "{"))
+        return fail_here(header, "expected '{', found");
+    while (!take(header, "}")) {
+        if (!comma)
+            return fail_here(header, "expected ',' or '}', found");
+        if (!parse_entry(header, fields))
+            return false;
+        comma = take(header, ",");
+    }
+    take(header, ""); /* spaces */
+    if (header->at != header->size)
+        return fail_here(header, "only spaces may follow '}', not");
+    return true;
 }
 
 /* What the three entries need is ASCII in every version; `size` leaves out the final newline. */
-static posemb_status check_characters(const header_text *header)
+static bool check_characters(header_text *header)
 {
-    if (header->text[header->size] != '\n')
-        return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s: header: its last byte is 0x%02x, not a newline",
-                            header->file->shown, (unsigned char)header->text[header->size]);
+    const char *text = header->text;
+
+    if (text[header->size] != '\n')
+        return fail_at(header, "the last byte is no newline, but", (slice){text + header->size, 1});
     for (size_t i = 0; i < header->size; i++)
-        if (header->text[i] < 0x20 || header->text[i] > 0x7e)
-            return posemb__fail(header->error, POSEMB_INVALID_ARGUMENT, 0,
-                                "%s: header, byte %" PRIu64 ": 0x%02x is not printable ASCII",
-                                header->file->shown, header->offset + i,
-                                (unsigned char)header->text[i]);
-    return POSEMB_OK;
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return fail_at(header, "not printable ASCII:", (slice){text + i, 1});
+    return true;
 }
 
 /* ---- Reading */
@@ -382,6 +327,20 @@ static posemb_status find_header(const file_bytes *file, header_place *place, po
     return check_header_size(file, place, error);
 }
 
+static posemb_status check_fields(const file_bytes *file, const header_fields *fields,
+                                  posemb_error *error)
+{
+    for (int key = KEY_DESCR; key < KEY_COUNT; key++)
+        if (!fields->seen[key])
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s: header: no key \"%s\"",
+                                file->shown, key_names[key]);
+    if (fields->fortran_order && fields->array->rank > 1)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%s: fortran_order: True with rank %" PRIu32 "; only C order is read",
+                            file->shown, fields->array->rank);
+    return POSEMB_OK;
+}
+
 static posemb_status read_header(const file_bytes *file, const header_place *place,
                                  header_fields *fields, posemb_error *error)
 {
@@ -398,33 +357,30 @@ static posemb_status read_header(const file_bytes *file, const header_place *pla
                           .size = (size_t)place->size - 1,
                           .error = error};
 
-    status = check_characters(&header);
-    if (status == POSEMB_OK)
-        status = parse_dict(&header, fields);
-    if (status == POSEMB_OK)
-        status = check_fields(&header, fields);
-    return status;
+    if (!check_characters(&header) || !parse_dict(&header, fields))
+        return header.status;
+    return check_fields(file, fields, error);
 }
 
 /* How many bytes the shape needs; the file must have just that many after its header. */
 static posemb_status check_data_size(const file_bytes *file, uint64_t data_at, npy_array *array,
                                      posemb_error *error)
 {
+    const type_row *type = find_type(array->type);
     const uint64_t left = file->size - data_at;
     uint64_t bytes = 0;
     char shape[SHAPE_SHOWN_SIZE];
 
     shape_show(array->shape, array->rank, shape);
     if (!shape_count(array->shape, array->rank, &array->count) ||
-        !posemb__mul_u64(array->count, npy_type_size(array->type), &bytes) ||
-        bytes > SIZE_MAX - DATA_ALIGNMENT)
+        !posemb__mul_u64(array->count, type->size, &bytes) || bytes > SIZE_MAX - DATA_ALIGNMENT)
         return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "%s: shape: %s of %s is too large",
-                            file->shown, shape, type_descr(array->type));
+                            file->shown, shape, type->descr);
     if (bytes != left)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%s: data: %s of %s takes %" PRIu64 " bytes, but %" PRIu64
                             " follow the header",
-                            file->shown, shape, type_descr(array->type), bytes, left);
+                            file->shown, shape, type->descr, bytes, left);
     return POSEMB_OK;
 }
 
@@ -444,22 +400,15 @@ static posemb_status read_data(const file_bytes *file, uint64_t data_at, npy_arr
 static posemb_status read_array(const file_bytes *file, npy_array *array, posemb_error *error)
 {
     header_place place = {0};
-    header_fields fields = {0};
+    header_fields fields = {.array = array};
     posemb_status status = find_header(file, &place, error);
 
     if (status == POSEMB_OK)
         status = read_header(file, &place, &fields, error);
-    if (status != POSEMB_OK)
-        return status;
-
-    const uint64_t data_at = place.offset + place.size;
-
-    array->type = fields.type;
-    array->rank = fields.rank;
-    memcpy(array->shape, fields.shape, sizeof array->shape);
-    status = check_data_size(file, data_at, array, error);
     if (status == POSEMB_OK)
-        status = read_data(file, data_at, array, error);
+        status = check_data_size(file, place.offset + place.size, array, error);
+    if (status == POSEMB_OK)
+        status = read_data(file, place.offset + place.size, array, error);
     return status;
 }
 
@@ -489,23 +438,18 @@ posemb_status npy_read(const char *path, npy_array *array, posemb_error *error)
 static size_t format_header(npy_type type, uint32_t rank, const uint64_t *shape,
                             char header[WRITTEN_HEADER_MAX])
 {
-    size_t used = PREFIX_SIZE;
-    int first_digits = 0;
+    char sizes[SHAPE_SHOWN_SIZE];
 
-    used +=
-        (size_t)snprintf(header + used, WRITTEN_HEADER_MAX - used,
-                         "{'descr': '%s', 'fortran_order': False, 'shape': (", type_descr(type));
-    for (uint32_t i = 0; i < rank; i++) {
-        const int length = snprintf(header + used, WRITTEN_HEADER_MAX - used, "%" PRIu64 "%s",
-                                    shape[i], i + 1 < rank ? ", " : "");
+    shape_show(shape, rank, sizes);
 
-        if (i == 0)
-            first_digits = length - (rank > 1 ? 2 : 0);
-        used += (size_t)length;
-    }
-    used += (size_t)snprintf(header + used, WRITTEN_HEADER_MAX - used, "%s), }%*s",
-                             rank == 1 ? "," : "", rank > 0 ? GROWTH_DIGITS - first_digits : 0, "");
-
+    const int inside = (int)strlen(sizes) - 2; /* without the brackets */
+    const int growth = rank > 0 ? GROWTH_DIGITS - (int)strcspn(sizes + 1, ",]") : 0;
+    const size_t used =
+        PREFIX_SIZE +
+        (size_t)snprintf(header + PREFIX_SIZE, WRITTEN_HEADER_MAX - PREFIX_SIZE,
+                         "{'descr': '%s', 'fortran_order': False, 'shape': (%.*s%s), }%*s",
+                         find_type(type)->descr, inside, sizes + 1, rank == 1 ? "," : "", growth,
+                         "");
     const size_t size = ((used + 1) / DATA_ALIGNMENT + 1) * DATA_ALIGNMENT;
 
     memset(header + used, ' ', size - used);

@@ -1,4 +1,5 @@
-/* The argument block of every kernel, shared by host and device. Offsets and strides are in bytes. */
+/* The argument block of every kernel, shared by host and device. Offsets and strides are in bytes.
+ */
 #ifndef POSEMB_LAUNCH_ARGS_H
 #define POSEMB_LAUNCH_ARGS_H
 

@@ -28,7 +28,8 @@
 #include "pairs.clh"
 #undef N
 
-#if POSEMB_MEMORY == 16
+#define POSEMB_CPU (POSEMB_MEMORY == 16)
+#if POSEMB_CPU
 #define POSEMB_PAIRS 16
 typedef float16 posemb_pairs;
 #define N 16
@@ -64,18 +65,17 @@ static inline bool posemb_is_aligned(const struct posemb_launch *a, const struct
     return (places & (POSEMB_MEMORY * sizeof(float) - 1)) == 0;
 }
 
-/* All of `count` rows, or those whose bit of `good` is set; `shared`: they have one position. */
-static inline void posemb_walk(const struct posemb_launch *a, global const ulong *steps,
-                               const struct posemb_row *rows, const uint count, const uint good,
-                               const bool shared, const enum posemb_access access)
-{
-    const uint lane = get_local_id(0);
-    const uint lanes = get_local_size(0);
-    const uint vectors = a->full_pairs / POSEMB_PAIRS;
-    const uint tail = vectors * POSEMB_PAIRS;
+#define POSEMB_ALL_GOOD ((uint)((1ul << POSEMB_ROWS) - 1ul))
 
-    for (uint v = lane; v < vectors; v += lanes) {
-        const uint pair = v * POSEMB_PAIRS;
+/* Whole vectors of `count` good rows (a constant); `shared`: they have one position. */
+static inline __attribute__((always_inline)) void
+posemb_walk_vectors(const struct posemb_launch *a, global const ulong *steps,
+                                       const struct posemb_row *rows, const uint count,
+                                       const bool shared, const enum posemb_access access)
+{
+    const uint vectors = a->full_pairs / POSEMB_PAIRS;
+
+    for (uint v = get_local_id(0); v < vectors; v += get_local_size(0)) {
         const CAT(ulong, N) step = posemb_vector_steps(v, steps);
         posemb_pairs sine;
         posemb_pairs cosine;
@@ -84,71 +84,78 @@ static inline void posemb_walk(const struct posemb_launch *a, global const ulong
             posemb_vector_sincos(posemb_vector_phase(rows[0].position, step), &sine, &cosine);
 #pragma unroll
         for (uint r = 0; r < count; r++) {
-            if (!((good >> r) & 1u))
-                continue;
             if (!shared)
                 posemb_vector_sincos(posemb_vector_phase(rows[r].position, step), &sine, &cosine);
-            posemb_put_pairs(a, &rows[r], pair, sine, cosine, access);
+            posemb_put_pairs(a, &rows[r], v * POSEMB_PAIRS, sine, cosine, access);
         }
-    }
-    for (uint pair = tail + lane; pair < a->full_pairs; pair += lanes)
-        for (uint r = 0; r < count; r++) {
-            float sine;
-            float cosine;
-
-            if (!((good >> r) & 1u))
-                continue;
-            posemb_sincos(posemb_phase(rows[r].position, steps[pair]), &sine, &cosine);
-            posemb_put_pair1(a, &rows[r], pair, sine, cosine);
-        }
-    if (a->lone == POSEMB_LONE_NONE || lane != 0)
-        return;
-    for (uint r = 0; r < count; r++) {
-        float sine = 0.0f;
-        float cosine;
-
-        if (!((good >> r) & 1u))
-            continue;
-        if (a->lone == POSEMB_LONE_SINE)
-            posemb_sincos(posemb_phase(rows[r].position, steps[a->full_pairs]), &sine, &cosine);
-        posemb_put_lone(a, &rows[r], sine);
     }
 }
 
-#define POSEMB_ALL_GOOD ((uint)((1ul << POSEMB_ROWS) - 1ul))
+/* Pair by pair from `first` on, and the lone channel. */
+static inline void posemb_walk_pairs(const struct posemb_launch *a, global const ulong *steps,
+                                     const struct posemb_row *row, const uint first)
+{
+    const uint lane = get_local_id(0);
+    float sine = 0.0f;
+    float cosine;
 
-/* What a group does: find its rows, then the straight way where all are there and good. */
+    for (uint pair = first + lane; pair < a->full_pairs; pair += get_local_size(0)) {
+        posemb_sincos(posemb_phase(row->position, steps[pair]), &sine, &cosine);
+        posemb_put_pair1(a, row, pair, sine, cosine);
+    }
+    if (a->lone == POSEMB_LONE_NONE || lane != 0)
+        return;
+    if (a->lone == POSEMB_LONE_SINE)
+        posemb_sincos(posemb_phase(row->position, steps[a->full_pairs]), &sine, &cosine);
+    posemb_put_lone(a, row, sine);
+}
+
+/* What a group does: find its rows, then the vectors where all rows are there and good, then what is
+ * left of each row. */
 static inline void posemb_group(const struct posemb_launch *a, global const uchar *ids,
                                 global const uchar *source, global const uchar *positions,
                                 global const ulong *steps, global uchar *out, global uchar *record,
                                 const bool shared, const bool streamed)
 {
     const uint group = get_group_id(0);
-    const uint column = shared ? group % a->length : 0;
-    const uint first = shared ? group / a->length * POSEMB_ROWS : group * POSEMB_ROWS;
+    const uint block = shared ? group / a->length : group;
+    const uint column = shared ? group - block * a->length : 0;
+    const uint first = block * POSEMB_ROWS;
     const uint count = min((uint)POSEMB_ROWS, (shared ? a->batch : a->tokens) - first);
     struct posemb_row rows[POSEMB_ROWS];
     uint good = 0;
 
     for (uint r = 0; r < count; r++) {
         const uint b = shared ? first + r : (first + r) / a->length;
-        const uint s = shared ? column : (first + r) % a->length;
+        const uint s = shared ? column : first + r - b * a->length;
 
         if (posemb_find_row(a, ids, source, positions, out, record, b, s, get_local_id(0) == 0,
                             &rows[r]))
             good |= 1u << r;
     }
-    if (good != POSEMB_ALL_GOOD) {
-        posemb_walk(a, steps, rows, count, good, shared, POSEMB_ANYWHERE);
-        for (uint r = 0; r < count; r++)
-            if (!((good >> r) & 1u))
-                posemb_put_zeros(a, &rows[r]);
-    } else if (!posemb_is_aligned(a, &rows[0])) {
-        posemb_walk(a, steps, rows, POSEMB_ROWS, POSEMB_ALL_GOOD, shared, POSEMB_ANYWHERE);
-    } else if (streamed) {
-        posemb_walk(a, steps, rows, POSEMB_ROWS, POSEMB_ALL_GOOD, shared, POSEMB_STREAMED);
-    } else {
-        posemb_walk(a, steps, rows, POSEMB_ROWS, POSEMB_ALL_GOOD, shared, POSEMB_ALIGNED);
+    const uint tail = a->full_pairs / POSEMB_PAIRS * POSEMB_PAIRS;
+    const bool all_good = good == POSEMB_ALL_GOOD;
+    const bool aligned = all_good && posemb_is_aligned(a, &rows[0]);
+    uint rest = 0;
+
+    if (streamed && aligned) {
+        posemb_walk_vectors(a, steps, rows, POSEMB_ROWS, shared, POSEMB_STREAMED);
+        rest = tail;
+    } else if (POSEMB_CPU ? all_good : aligned) {
+        posemb_walk_vectors(a, steps, rows, POSEMB_ROWS, shared,
+                            POSEMB_CPU ? POSEMB_ANYWHERE : POSEMB_ALIGNED);
+        rest = tail;
+    }
+    for (uint r = 0; r < count; r++) {
+        if (!((good >> r) & 1u)) {
+            posemb_put_zeros(a, &rows[r]);
+            continue;
+        }
+        if (POSEMB_CPU && !all_good) {
+            posemb_walk_vectors(a, steps, &rows[r], 1, false, POSEMB_ANYWHERE);
+            rest = tail;
+        }
+        posemb_walk_pairs(a, steps, &rows[r], rest);
     }
 }
 

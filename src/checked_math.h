@@ -1,4 +1,5 @@
-/* Unsigned 64-bit arithmetic that tells when it overflows: false means that `*result` is not valid. */
+/* Unsigned 64-bit arithmetic that tells when it overflows: false means that `*result` is not valid.
+ */
 #ifndef POSEMB_CHECKED_MATH_H
 #define POSEMB_CHECKED_MATH_H
 

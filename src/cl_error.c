@@ -6,7 +6,10 @@
 /* The loader's own code, from cl_khr_icd. */
 #define PLATFORM_NOT_FOUND (-1001)
 
-#define CODE(name) {name, #name}
+#define CODE(name)                                                                                 \
+    {                                                                                              \
+        name, #name                                                                                \
+    }
 
 static const struct {
     cl_int code;

@@ -1,4 +1,5 @@
-/* What a convention means for a given D: which channel holds what, and the exponents of the base. */
+/* What a convention means for a given D: which channel holds what, and the exponents of the base.
+ */
 #ifndef POSEMB_CONVENTION_H
 #define POSEMB_CONVENTION_H
 

@@ -17,10 +17,10 @@ enum posemb__kernel {
 
 /* What the choice depends on, fixed by a plan. */
 struct posemb__launch_rule {
-    uint32_t rows;           /* tokens of one work-group */
-    uint64_t local_size;     /* work-items of one work-group */
-    bool shares_positions;   /* the position depends on the column alone */
-    bool streams;            /* kernels with streamed stores exist and are wanted */
+    uint32_t rows;             /* tokens of one work-group */
+    uint64_t local_size;       /* work-items of one work-group */
+    bool shares_positions;     /* the position depends on the column alone */
+    bool streams;              /* kernels with streamed stores exist and are wanted */
     uint64_t stream_threshold; /* bytes of output from which they are used */
 };
 
@@ -33,8 +33,8 @@ struct posemb__launch {
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
                                         const struct posemb__call *call);
 
-/* Work-items of a GPU-shaped group: the power of two that gives each lane `pairs_per_lane` pairs of a
- * row, within 32 ... 256 and `limit`. */
+/* Work-items of a GPU-shaped group: the power of two that gives each lane `pairs_per_lane` pairs of
+ * a row, within 32 ... 256 and `limit`. */
 uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit);
 
 #endif

@@ -79,8 +79,8 @@ static posemb_status check_numbers(const posemb_desc *desc, posemb_error *error)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "token_scale is %g, not finite",
                             (double)desc->token_scale);
     if (!(desc->base >= POSEMB_BASE_MIN && desc->base <= POSEMB_BASE_MAX))
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "base is %g, not 2^-32 ... 2^32", desc->base);
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "base is %g, not 2^-32 ... 2^32",
+                            desc->base);
     if (desc->concurrency > POSEMB_CONCURRENCY_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "concurrency is %" PRIu32 ", above %u", desc->concurrency,
@@ -229,8 +229,8 @@ static posemb_status resolve_positions(const posemb_desc *desc, struct posemb__c
     const uint64_t size = posemb__int_size(desc->position_type);
     posemb_shape *shape = &call->shape;
     uint64_t dense = size;
-    const struct block block = {NULL, "positions_batch_stride", size, size, &dense,
-                                &shape->positions_batch_stride};
+    const struct block block = {NULL,   "positions_batch_stride",      size, size,
+                                &dense, &shape->positions_batch_stride};
 
     if (desc->positions == POSEMB_POSITIONS_EXPLICIT)
         return resolve_block(shape, &block, &call->positions_bytes, error);
@@ -249,8 +249,8 @@ static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posem
     const uint64_t size = posemb__int_size(desc->id_type);
     posemb_shape *shape = &call->shape;
     uint64_t dense = size;
-    const struct block ids = {NULL, "ids_batch_stride", size, size, &dense,
-                              &shape->ids_batch_stride};
+    const struct block ids = {NULL,   "ids_batch_stride",      size, size,
+                              &dense, &shape->ids_batch_stride};
     posemb_status status;
 
     if (shape->vocab == 0)
@@ -278,8 +278,7 @@ static posemb_status check_counts(const posemb_desc *desc, const posemb_shape *s
     if (desc->positions == POSEMB_POSITIONS_INDEX && *tokens > 0 &&
         (uint64_t)(POSEMB_POSITION_MAX - shape->start) < shape->length - 1)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "start %" PRId64 " + length %" PRIu64
-                            " - 1 is a position above 2^32-1",
+                            "start %" PRId64 " + length %" PRIu64 " - 1 is a position above 2^32-1",
                             shape->start, shape->length);
     return POSEMB_OK;
 }
@@ -296,10 +295,12 @@ posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_sha
     if (status != POSEMB_OK || call->tokens == 0)
         return status;
 
-    const struct block out = {"out_stride", "out_batch_stride", row, sizeof(float),
-                              &call->shape.out_stride, &call->shape.out_batch_stride};
-    const struct block rows = {"rows_stride", "rows_batch_stride", row, sizeof(float),
-                               &call->shape.rows_stride, &call->shape.rows_batch_stride};
+    const struct block out = {
+        "out_stride",  "out_batch_stride",      row,
+        sizeof(float), &call->shape.out_stride, &call->shape.out_batch_stride};
+    const struct block rows = {
+        "rows_stride", "rows_batch_stride",      row,
+        sizeof(float), &call->shape.rows_stride, &call->shape.rows_batch_stride};
 
     status = resolve_block(&call->shape, &out, &call->out_bytes, error);
     if (status == POSEMB_OK)

@@ -12,8 +12,8 @@ struct posemb_plan {
     struct posemb__channels channels;
     struct posemb__launch_rule launch_rule;
     cl_mem steps; /* [channels.pairs] uint64 */
-    /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where the
-     * plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
+    /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where
+     * the plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
     cl_kernel *kernels[POSEMB__KERNEL_COUNT];
     atomic_uint_fast64_t *busy;
 };

@@ -177,8 +177,7 @@ static void run_token(const struct run *run, uint64_t b, uint64_t s)
     uint64_t offset = 0;
     int64_t position = 0;
     const bool position_good = find_position(run, b, s, &position);
-    const bool id_good =
-        run->desc.operation != POSEMB_ENCODE || find_table_row(run, b, s, &offset);
+    const bool id_good = run->desc.operation != POSEMB_ENCODE || find_table_row(run, b, s, &offset);
 
     record_bad(run, b * shape->length + s, id_good, position_good);
     if (!id_good || !position_good) {
@@ -188,8 +187,8 @@ static void run_token(const struct run *run, uint64_t b, uint64_t s)
     if (run->desc.operation == POSEMB_ENCODE)
         source = (const char *)run->args->table + offset;
     if (run->desc.operation == POSEMB_ADD)
-        source = (const char *)run->args->rows + b * shape->rows_batch_stride +
-                 s * shape->rows_stride;
+        source =
+            (const char *)run->args->rows + b * shape->rows_batch_stride + s * shape->rows_stride;
     position_row(&run->channels, run->steps, position, run->pe);
     store_row(run, source, out);
 }

@@ -24,8 +24,8 @@
  *     out    = token_scale * E, rounded; then + PE, rounded (never fused; a scale of 1 multiplies
  * too; a channel whose PE is a constant zero adds +0)
  *
- * with the coefficients of kernels/coefficients.h. |PE - exact| <= 8e-8 for every position from -2^31 to
- * 2^32 - 1.
+ * with the coefficients of kernels/coefficients.h. |PE - exact| <= 8e-8 for every position from
+ * -2^31 to 2^32 - 1.
  *
  * Shapes are written [rows, columns], row-major. Strides and offsets are in bytes, positions in
  * tokens.
@@ -40,9 +40,9 @@
 extern "C" {
 #endif
 
-#define POSEMB_VERSION_MAJOR 0
-#define POSEMB_VERSION_MINOR 1
-#define POSEMB_VERSION_PATCH 0
+#define POSEMB_VERSION_MAJOR  0
+#define POSEMB_VERSION_MINOR  1
+#define POSEMB_VERSION_PATCH  0
 #define POSEMB_VERSION_STRING "0.1.0"
 
 #if defined(_WIN32) && defined(POSEMB_SHARED)

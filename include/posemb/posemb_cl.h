@@ -175,16 +175,14 @@ POSEMB_API posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queu
 
 /**
  * Pay now for what drivers do at the first launch (PoCL compiles again for each kernel and local
- * size): runs every kernel of the plan that a call of this shape may use once, on small scratch
- * buffers of its own, and waits for them.
+ * size): run every kernel of the plan once, on small scratch buffers, and wait for the queue.
  *
- * @param shape  NULL, or the shape of the calls to come (only batch and length matter).
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_QUEUE_MISMATCH, POSEMB_OUT_OF_MEMORY,
  *         POSEMB_DEVICE_ERROR.
  * Threads: as posemb_enqueue().
  */
 POSEMB_API posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_queue queue,
-                                            const posemb_shape *shape, posemb_error *error);
+                                            posemb_error *error);
 
 /* ---- Error record */
 
@@ -197,7 +195,7 @@ typedef struct posemb_report {
 } posemb_report;
 
 /**
- * Enqueue the clearing of a record (a fill of 16 bytes). Wait list, event and failure as in
+ * Enqueue the clearing of a record (a write of 16 bytes). Wait list, event and failure as in
  * posemb_enqueue().
  */
 POSEMB_API posemb_status posemb_record_clear(cl_command_queue queue, const posemb_buffer *record,

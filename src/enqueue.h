@@ -1,0 +1,22 @@
+/* The parts of an enqueue that other calls use too. */
+#ifndef POSEMB_ENQUEUE_H
+#define POSEMB_ENQUEUE_H
+
+#include "plan.h"
+
+/* The queue belongs to that context and device. */
+posemb_status posemb__check_queue(cl_context context, cl_device_id device, cl_command_queue queue,
+                                  posemb_error *error);
+
+/* `buffer` is there, its offset is a multiple of `unit`, and `bytes` lie behind it. */
+posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer, uint64_t unit,
+                                   uint64_t bytes, posemb_error *error);
+
+/* Launch with arguments that have been checked. */
+posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue queue,
+                                     const struct posemb__call *call,
+                                     const struct posemb__launch *launch, const posemb_args *args,
+                                     cl_uint num_waits, const cl_event *waits, cl_event *event,
+                                     posemb_error *error);
+
+#endif

@@ -1,6 +1,7 @@
-# cmake -DSOURCE=stage.cl -DOUTPUT=stage_source.c [-DMUTATE_FROM=text -DMUTATE_TO=text] -P embed_kernels.cmake
+# cmake -DSOURCE=stage.cl -DOUTPUT=kernel_source.c -DSYMBOL=posemb__kernel_source
+#       [-DMUTATE_FROM=text -DMUTATE_TO=text] -P embed_kernels.cmake
 #
-# Writes SOURCE as a C byte array, its #include "..." lines replaced by the files they name (from the
+# Writes SOURCE as the C byte array SYMBOL (and SYMBOL_size, without the zero at the end), its #include "..." lines replaced by the files they name (from the
 # folder of SOURCE) between #line marks, so that build logs of drivers name our files. MUTATE_FROM and
 # MUTATE_TO change the text on the way, for the tests that prove that a changed kernel is noticed.
 cmake_minimum_required(VERSION 3.20)
@@ -52,6 +53,7 @@ string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
 file(WRITE "${OUTPUT}"
   "/* Made by embed_kernels.cmake from ${name}. */\n"
-  "#include \"program.h\"\n\n"
-  "const char posemb__kernel_source[] = {\n${bytes}\n0x00};\n"
-  "const size_t posemb__kernel_source_size = sizeof posemb__kernel_source - 1;\n")
+  "#include <stddef.h>\n\n"
+  "extern const char ${SYMBOL}[];\nextern const size_t ${SYMBOL}_size;\n\n"
+  "const char ${SYMBOL}[] = {\n${bytes}\n0x00};\n"
+  "const size_t ${SYMBOL}_size = sizeof ${SYMBOL} - 1;\n")

@@ -42,22 +42,22 @@ static size_t escape_byte(char character, char unit[4])
 
 void escape_text(const char *text, size_t size, char *out, size_t capacity)
 {
+    char unit[4];
+    size_t whole = 0;
     size_t used = 0;
 
-    for (size_t i = 0; i < size; i++) {
-        char unit[4];
-        const size_t length = escape_byte(text[i], unit);
-        const size_t after = i + 1 < size ? sizeof "..." : 1;
+    for (size_t i = 0; i < size; i++)
+        whole += escape_byte(text[i], unit);
 
-        if (used + length + after > capacity) {
-            memcpy(out + used, "...", 3);
-            used += 3;
-            break;
-        }
+    const size_t room = whole < capacity ? whole : capacity - sizeof "...";
+
+    for (size_t i = 0; i < size && used + escape_byte(text[i], unit) <= room; i++) {
+        const size_t length = escape_byte(text[i], unit);
+
         memcpy(out + used, unit, length);
         used += length;
     }
-    out[used] = '\0';
+    memcpy(out + used, used < whole ? "..." : "", used < whole ? sizeof "..." : 1);
 }
 
 /* The end of a path tells more than its beginning, so that a long one loses its beginning. */
@@ -122,6 +122,7 @@ static posemb_status check_regular(file_bytes *file, posemb_error *error)
 
 posemb_status file_bytes_open(const char *path, file_bytes *file, posemb_error *error)
 {
+    *file = (file_bytes){.descriptor = -1};
     if (!path)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "path: NULL");
     show_path(path, file->shown);

@@ -23,7 +23,6 @@ typedef struct type_row {
 } type_row;
 
 static const type_row types[] = {{NPY_F4, "<f4", 4}, {NPY_I4, "<i4", 4}, {NPY_I8, "<i8", 8}};
-
 #define TYPE_COUNT (sizeof types / sizeof *types)
 
 static const type_row *find_type(npy_type type)
@@ -164,9 +163,8 @@ static bool parse_descr(header_text *header, npy_type *type)
 static bool parse_bool(header_text *header, bool *value)
 {
     *value = take(header, "True");
-    if (*value || take(header, "False"))
-        return true;
-    return fail_here(header, "fortran_order must be True or False, not");
+    return *value || take(header, "False") ||
+           fail_here(header, "fortran_order must be True or False, not");
 }
 
 /* No space comes next, and the header ends in a newline, which ends the digits too. */
@@ -204,9 +202,8 @@ static bool parse_shape(header_text *header, npy_array *array)
         array->rank++;
         comma = take(header, ",");
     }
-    if (array->rank == 1 && !comma)
-        return fail_here(header, "shape: a tuple of one number needs a comma before");
-    return true;
+    return array->rank != 1 || comma ||
+           fail_here(header, "shape: a tuple of one number needs a comma before");
 }
 
 static bool parse_entry(header_text *header, header_fields *fields)
@@ -238,9 +235,7 @@ static bool parse_dict(header_text *header, header_fields *fields)
         comma = take(header, ",");
     }
     take(header, ""); /* spaces */
-    if (header->at != header->size)
-        return fail_here(header, "only spaces may follow '}', not");
-    return true;
+    return header->at == header->size || fail_here(header, "only spaces may follow '}', not");
 }
 
 /* What the three entries need is ASCII in every version; `size` leaves out the final newline. */
@@ -271,8 +266,7 @@ static posemb_status check_magic(const file_bytes *file, const unsigned char *pr
 
     if (memcmp(prefix, "PK", 2) == 0)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s: magic: \"PK\" begins a zip archive (.npz), not a .npy file",
-                            file->shown);
+                            "%s: magic: \"PK\", a zip archive (.npz)", file->shown);
     if (memcmp(prefix, magic, sizeof magic) != 0) {
         escape_text((const char *)prefix, sizeof magic, shown, sizeof shown);
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,

@@ -3,7 +3,7 @@
 #ifndef POSEMB_LAUNCH_ARGS_H
 #define POSEMB_LAUNCH_ARGS_H
 
-#ifdef __OPENCL_VERSION__
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 typedef uint posemb_u32;
 typedef ulong posemb_u64;
 typedef long posemb_i64;

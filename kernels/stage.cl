@@ -25,31 +25,68 @@
 #define CAT(a, b)  CAT_(a, b)
 
 #define N
+#define WIDTH 1
 #include "pairs.clh"
 #undef N
+#undef WIDTH
 
+/* POSEMB_PAIRS channel pairs fill one access (halves: each half) or two (CPU, interleaved). */
 #define POSEMB_CPU (POSEMB_MEMORY == 16)
 #if POSEMB_CPU
 #define POSEMB_PAIRS 16
-typedef float16 posemb_pairs;
-#define N 16
 #elif POSEMB_HALVES
 #define POSEMB_PAIRS 4
-typedef float4 posemb_pairs;
-#define N 4
 #else
 #define POSEMB_PAIRS 2
-typedef float2 posemb_pairs;
-#define N 2
 #endif
+#define N     POSEMB_PAIRS
+#define WIDTH POSEMB_PAIRS
 #include "pairs.clh"
+typedef CAT(float, POSEMB_PAIRS) posemb_pairs;
 
 #define posemb_vector_steps  CAT(vload, N)
 #define posemb_vector_phase  CAT(posemb_phase, N)
 #define posemb_vector_sincos CAT(posemb_sincos, N)
 
+typedef CAT(float, POSEMB_MEMORY) posemb_memory;
+
+#define POSEMB_STREAMED_STORES 0
+#ifdef __has_builtin
+#if POSEMB_CPU && __has_builtin(__builtin_nontemporal_store)
+#undef POSEMB_STREAMED_STORES
+#define POSEMB_STREAMED_STORES 1
+#endif
+#endif
+
 #include "tokens.clh"
 #include "rows.clh"
+
+#if POSEMB_CPU
+/* CPUs read and write vectors at any float. */
+typedef posemb_memory posemb_memory_anywhere __attribute__((aligned(4)));
+#define ACCESS              anywhere
+#define LOAD(place)         (*(global const posemb_memory_anywhere *)(place))
+#define STORE(value, place) (*(global posemb_memory_anywhere *)(place) = (value))
+#include "vectors.clh"
+#undef ACCESS
+#undef LOAD
+#undef STORE
+#else
+#define ACCESS              aligned
+#define LOAD(place)         (*(global const posemb_memory *)(place))
+#define STORE(value, place) (*(global posemb_memory *)(place) = (value))
+#include "vectors.clh"
+#undef ACCESS
+#undef LOAD
+#undef STORE
+#endif
+
+#if POSEMB_STREAMED_STORES
+#define ACCESS              streamed
+#define LOAD(place)         (*(global const posemb_memory *)(place))
+#define STORE(value, place) __builtin_nontemporal_store(value, (global posemb_memory *)(place))
+#include "vectors.clh"
+#endif
 
 /* Whether vectors of every row lie at multiples of their size. */
 static inline bool posemb_is_aligned(const struct posemb_launch *a, const struct posemb_row *row)
@@ -66,30 +103,6 @@ static inline bool posemb_is_aligned(const struct posemb_launch *a, const struct
 }
 
 #define POSEMB_ALL_GOOD ((uint)((1ul << POSEMB_ROWS) - 1ul))
-
-/* Whole vectors of `count` good rows (a constant); `shared`: they have one position. */
-static inline __attribute__((always_inline)) void
-posemb_walk_vectors(const struct posemb_launch *a, global const ulong *steps,
-                                       const struct posemb_row *rows, const uint count,
-                                       const bool shared, const enum posemb_access access)
-{
-    const uint vectors = a->full_pairs / POSEMB_PAIRS;
-
-    for (uint v = get_local_id(0); v < vectors; v += get_local_size(0)) {
-        const CAT(ulong, N) step = posemb_vector_steps(v, steps);
-        posemb_pairs sine;
-        posemb_pairs cosine;
-
-        if (shared)
-            posemb_vector_sincos(posemb_vector_phase(rows[0].position, step), &sine, &cosine);
-#pragma unroll
-        for (uint r = 0; r < count; r++) {
-            if (!shared)
-                posemb_vector_sincos(posemb_vector_phase(rows[r].position, step), &sine, &cosine);
-            posemb_put_pairs(a, &rows[r], v * POSEMB_PAIRS, sine, cosine, access);
-        }
-    }
-}
 
 /* Pair by pair from `first` on, and the lone channel. */
 static inline void posemb_walk_pairs(const struct posemb_launch *a, global const ulong *steps,
@@ -108,6 +121,20 @@ static inline void posemb_walk_pairs(const struct posemb_launch *a, global const
     if (a->lone == POSEMB_LONE_SINE)
         posemb_sincos(posemb_phase(row->position, steps[a->full_pairs]), &sine, &cosine);
     posemb_put_lone(a, row, sine);
+}
+
+/* Ask for the first lines of every row at once: rows of a table lie on pages of their own, and a group
+ * would else wait for one after the other. More lines, or lines further on, were measured to be slower. */
+static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows)
+{
+#if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && defined(__x86_64__)
+    const uint line = 64 / sizeof(float);
+    const uint end = min(2 * a->full_pairs, 12 * line);
+
+    for (uint channel = 0; channel < end; channel += line)
+        for (uint r = 0; r < POSEMB_ROWS; r++)
+            __builtin_prefetch((const void *)(size_t)(rows[r].source + channel), 0, 2);
+#endif
 }
 
 /* What a group does: find its rows, then the vectors where all rows are there and good, then what is
@@ -136,25 +163,30 @@ static inline void posemb_group(const struct posemb_launch *a, global const ucha
     const uint tail = a->full_pairs / POSEMB_PAIRS * POSEMB_PAIRS;
     const bool all_good = good == POSEMB_ALL_GOOD;
     const bool aligned = all_good && posemb_is_aligned(a, &rows[0]);
-    uint rest = 0;
+    const uint rest = POSEMB_CPU || aligned ? tail : 0;
 
-    if (streamed && aligned) {
-        posemb_walk_vectors(a, steps, rows, POSEMB_ROWS, shared, POSEMB_STREAMED);
-        rest = tail;
-    } else if (POSEMB_CPU ? all_good : aligned) {
-        posemb_walk_vectors(a, steps, rows, POSEMB_ROWS, shared,
-                            POSEMB_CPU ? POSEMB_ANYWHERE : POSEMB_ALIGNED);
-        rest = tail;
-    }
+    if (all_good)
+        posemb_prefetch(a, rows);
+
+#if POSEMB_STREAMED_STORES
+    if (streamed && aligned)
+        posemb_walk_streamed(a, steps, rows, POSEMB_ROWS, shared);
+    else
+#endif
+#if POSEMB_CPU
+    if (all_good)
+        posemb_walk_anywhere(a, steps, rows, POSEMB_ROWS, shared);
+#else
+    if (aligned)
+        posemb_walk_aligned(a, steps, rows, POSEMB_ROWS, shared);
+#endif
     for (uint r = 0; r < count; r++) {
         if (!((good >> r) & 1u)) {
             posemb_put_zeros(a, &rows[r]);
             continue;
         }
-        if (POSEMB_CPU && !all_good) {
-            posemb_walk_vectors(a, steps, &rows[r], 1, false, POSEMB_ANYWHERE);
-            rest = tail;
-        }
+        if (POSEMB_CPU && !all_good)
+            posemb_walk_anywhere(a, steps, &rows[r], 1, false);
         posemb_walk_pairs(a, steps, &rows[r], rest);
     }
 }

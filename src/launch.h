@@ -20,7 +20,7 @@ struct posemb__launch_rule {
     uint32_t rows;             /* tokens of one work-group */
     uint64_t local_size;       /* work-items of one work-group */
     bool shares_positions;     /* the position depends on the column alone */
-    bool streams;              /* kernels with streamed stores exist and are wanted */
+    bool streams;              /* kernels with streamed stores exist */
     uint64_t stream_threshold; /* bytes of output from which they are used */
 };
 

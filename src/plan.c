@@ -32,7 +32,9 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
         .local_size = options->local_size,
         .shares_positions = plan->desc.positions == POSEMB_POSITIONS_INDEX ||
                             plan->desc.positions == POSEMB_POSITIONS_EXPLICIT_SHARED,
-        .stream_threshold = options->stream_threshold,
+        .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
+                                ? options->streamed_threshold
+                                : options->follows_threshold,
     };
     if (options->local_size == 0)
         plan->launch_rule.local_size = posemb__gpu_local_size(
@@ -94,8 +96,7 @@ static posemb_status create_all_kernels(posemb_plan *plan, cl_program program, p
     struct posemb__launch_rule *rule = &plan->launch_rule;
     posemb_status status;
 
-    rule->streams =
-        plan->desc.consumer == POSEMB_CONSUMER_STREAMED && has_streamed_kernels(program);
+    rule->streams = has_streamed_kernels(program);
     status = create_kernels(plan, program, POSEMB__STAGE, error);
     if (status == POSEMB_OK && rule->shares_positions)
         status = create_kernels(plan, program, POSEMB__STAGE_SHARED, error);

@@ -61,25 +61,51 @@ static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
     return posemb__enqueue_kernel(plan, queue, &call, &launch, &args, 0, NULL, NULL, error);
 }
 
-posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_queue queue,
+/* Which kernels to run: bit k of `wanted` for kernel k. */
+static posemb_status choose_kernels(const posemb_plan *plan, const posemb_shape *shape,
+                                    unsigned *wanted, posemb_error *error)
+{
+    struct posemb__call call;
+    posemb_status status;
+
+    *wanted = (1u << POSEMB__KERNEL_COUNT) - 1u;
+    if (!shape)
+        return POSEMB_OK;
+    status = posemb__call_resolve(&plan->desc, shape, &call, error);
+    if (status == POSEMB_OK)
+        *wanted = call.tokens ? 1u << posemb__launch_of(&plan->launch_rule, &call).kernel : 0u;
+    return status;
+}
+
+static posemb_status run_kernels(const posemb_plan *plan, cl_command_queue queue, unsigned wanted,
                                  posemb_error *error)
 {
     struct scratch scratch = {NULL, NULL};
-    posemb_status status;
+    posemb_status status = create_scratch(plan, plan->launch_rule.rows, &scratch, error);
     cl_int code;
 
-    if (!plan)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "plan is NULL");
-    status = posemb__check_queue(plan->engine->context, plan->engine->device, queue, error);
-    if (status != POSEMB_OK)
-        return status;
-    status = create_scratch(plan, plan->launch_rule.rows, &scratch, error);
     for (int k = 0; status == POSEMB_OK && k < POSEMB__KERNEL_COUNT; k++)
-        if (plan->kernels[k])
+        if (plan->kernels[k] && (wanted >> k & 1u))
             status = run_kernel(plan, queue, (enum posemb__kernel)k, &scratch, error);
     code = clFinish(queue);
     if (status == POSEMB_OK && code != CL_SUCCESS)
         status = posemb__cl_fail(error, code, "clFinish");
     release_scratch(&scratch);
+    return status;
+}
+
+posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_queue queue,
+                                 const posemb_shape *shape, posemb_error *error)
+{
+    unsigned wanted;
+    posemb_status status;
+
+    if (!plan)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "plan is NULL");
+    status = posemb__check_queue(plan->engine->context, plan->engine->device, queue, error);
+    if (status == POSEMB_OK)
+        status = choose_kernels(plan, shape, &wanted, error);
+    if (status == POSEMB_OK && wanted)
+        status = run_kernels(plan, queue, wanted, error);
     return status;
 }

@@ -84,8 +84,10 @@ typedef struct posemb_engine_options {
     posemb_kernel_shape shape; /**< 0: chosen by the driver */
     uint32_t local_size; /**< 0: chosen; work-items of a GPU-shaped group: a power of two up to the
                               device's largest; CPU-shaped groups always have one */
-    size_t stream_threshold; /**< 0: 4 MiB; bytes of output from which POSEMB_CONSUMER_STREAMED uses
-                                  stores that bypass the cache */
+    uint64_t streamed_threshold; /**< 0: 4 MiB; bytes of output from which stores bypass the cache
+                                      under POSEMB_CONSUMER_STREAMED, where the compiler can */
+    uint64_t follows_threshold;  /**< 0: 24 MiB; the same under POSEMB_CONSUMER_FOLLOWS: an output
+                                    far  larger than the cache is gone before it is read */
 } posemb_engine_options;
 
 /**
@@ -175,14 +177,16 @@ POSEMB_API posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queu
 
 /**
  * Pay now for what drivers do at the first launch (PoCL compiles again for each kernel and local
- * size): run every kernel of the plan once, on small scratch buffers, and wait for the queue.
+ * size): run kernels of the plan once, on small scratch buffers, and wait for the queue.
  *
- * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_QUEUE_MISMATCH, POSEMB_OUT_OF_MEMORY,
- *         POSEMB_DEVICE_ERROR.
+ * @param shape  NULL: every kernel of the plan. Else only the one that a call of this shape
+ * launches (batch, length and the output's strides decide).
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_SIZE_OVERFLOW, POSEMB_QUEUE_MISMATCH,
+ *         POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR.
  * Threads: as posemb_enqueue().
  */
 POSEMB_API posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_queue queue,
-                                            posemb_error *error);
+                                            const posemb_shape *shape, posemb_error *error);
 
 /* ---- Error record */
 

@@ -1,0 +1,52 @@
+/* The benchmark: the stage against yardsticks measured in the same process and minutes. */
+#ifndef POSEMB_BENCH_H
+#define POSEMB_BENCH_H
+
+#include <posemb/posemb_cl.h>
+
+#include <stdbool.h>
+
+/* What is measured in one row of the report. */
+struct bench_case {
+    posemb_operation operation;
+    uint32_t batch;
+    uint32_t length;
+    uint32_t dim;
+    bool explicit_positions; /* random positions, one per token; else index + start */
+    bool with_reader;        /* a kernel that reads the output follows, for stage and copy alike */
+    bool hot_rows; /* the same few token rows in every launch; else ids cycle over a table */
+};
+
+/* Seconds of one launch; the smallest and the median of `repeats` samples, interleaved with those
+ * of the copies. */
+struct bench_result {
+    double seconds;
+    double median_seconds;
+    double copy_seconds; /* of the best copy */
+    double copy_median_seconds;
+    double ratio_to_copy; /* seconds / copy_seconds */
+    char copy[48];        /* which copy was best */
+    uint32_t repeats;
+    uint32_t launches; /* in one sample */
+    size_t differing;  /* elements of the output whose bits differ from the reference */
+    bool verified;     /* differing == 0; no number is given where it is not */
+};
+
+/* Run one case. Where the output differs from the reference, only `differing` is filled. */
+posemb_status bench_run(posemb_session *session, const struct bench_case *bench_case,
+                        struct bench_result *result, posemb_error *error);
+
+/* The library's share of one enqueue: posemb_enqueue() less the same OpenCL calls by hand. */
+struct bench_overhead {
+    double enqueue_seconds; /* median of one posemb_enqueue() */
+    double raw_seconds;     /* median of setting the arguments and enqueueing, nothing else */
+    uint32_t repeats;
+};
+
+posemb_status bench_overhead_run(posemb_session *session, struct bench_overhead *overhead,
+                                 posemb_error *error);
+
+/* Rows of the token table that cold rows cycle over. */
+#define BENCH_TABLE_ROWS 32000u
+
+#endif

@@ -1,0 +1,14 @@
+/* Seconds of a monotonic clock, and the statistics of samples. */
+#ifndef POSEMB_BENCH_CLOCK_H
+#define POSEMB_BENCH_CLOCK_H
+
+#include <stddef.h>
+
+double clock_seconds(void);
+
+double samples_smallest(const double *samples, size_t count);
+
+/* Sorts the samples. */
+double samples_median(double *samples, size_t count);
+
+#endif

@@ -1,0 +1,186 @@
+/* The data of one case. Random payloads from a fixed seed, so that every run measures the same. */
+#include "workload.h"
+
+#include "status.h"
+#include "yardstick.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows that hot ids choose from. */
+static const uint32_t hot_rows = 256;
+
+/* xorshift64*: payloads need to be incompressible, not unpredictable. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 2685821657736338717u;
+}
+
+static void fill_table(float *table, size_t count, uint64_t *state)
+{
+    for (size_t i = 0; i < count; i++)
+        table[i] = (float)(int32_t)(next_random(state) >> 32) * 0x1p-31f;
+}
+
+/* Ids that cycle over a random order of all rows, or over the first few rows of that order. */
+static posemb_status fill_ids(struct workload *workload, bool hot, uint64_t *state,
+                              posemb_error *error)
+{
+    const uint32_t rows = (uint32_t)workload->shape.vocab;
+    const uint32_t used = hot && rows > hot_rows ? hot_rows : rows;
+    int32_t *order = malloc(rows * sizeof *order);
+
+    if (!order)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %u ids", rows);
+    for (uint32_t i = 0; i < rows; i++)
+        order[i] = (int32_t)i;
+    for (uint32_t i = rows - 1; i > 0; i--) {
+        const uint32_t j = (uint32_t)(next_random(state) % (i + 1));
+        const int32_t swapped = order[i];
+        order[i] = order[j];
+        order[j] = swapped;
+    }
+    for (uint64_t i = 0; i < WORKLOAD_SETS * workload->tokens; i++)
+        workload->ids[i] = order[i % used];
+    free(order);
+    return POSEMB_OK;
+}
+
+static void describe(struct workload *workload, const struct bench_case *bench_case)
+{
+    workload->tokens = (uint64_t)bench_case->batch * bench_case->length;
+    workload->desc = (posemb_desc){
+        .dim = bench_case->dim,
+        .operation = bench_case->operation,
+        .positions =
+            bench_case->explicit_positions ? POSEMB_POSITIONS_EXPLICIT : POSEMB_POSITIONS_INDEX,
+        .position_type = POSEMB_INT64,
+        .consumer = bench_case->with_reader ? POSEMB_CONSUMER_FOLLOWS : POSEMB_CONSUMER_STREAMED,
+        .token_scale = 1.5f,
+    };
+    workload->shape = (posemb_shape){
+        .batch = bench_case->batch,
+        .length = bench_case->length,
+        .vocab = workload->tokens > BENCH_TABLE_ROWS ? workload->tokens : BENCH_TABLE_ROWS,
+    };
+    workload->out_bytes = (size_t)workload->tokens * bench_case->dim * sizeof(float);
+    workload->table_bytes = (size_t)workload->shape.vocab * bench_case->dim * sizeof(float);
+}
+
+static posemb_status fill(struct workload *workload, bool hot, posemb_error *error)
+{
+    uint64_t state = 0x9e3779b97f4a7c15u;
+
+    workload->table = malloc(workload->table_bytes + YARDSTICK_PADDING);
+    workload->ids = malloc(WORKLOAD_SETS * (size_t)workload->tokens * sizeof *workload->ids);
+    workload->positions = malloc((size_t)workload->tokens * sizeof *workload->positions);
+    workload->out = malloc(workload->out_bytes);
+    workload->expected = malloc(workload->out_bytes);
+    if (!workload->table || !workload->ids || !workload->positions || !workload->out ||
+        !workload->expected)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a table of %zu bytes",
+                            workload->table_bytes);
+    fill_table(workload->table, (workload->table_bytes + YARDSTICK_PADDING) / sizeof(float),
+               &state);
+    for (uint64_t t = 0; t < workload->tokens; t++)
+        workload->positions[t] =
+            (int64_t)(next_random(&state) % 0x180000000u) + POSEMB_POSITION_MIN;
+    return fill_ids(workload, hot, &state, error);
+}
+
+static posemb_status upload(posemb_session *session, struct workload *workload, posemb_error *error)
+{
+    const size_t ids = WORKLOAD_SETS * (size_t)workload->tokens * sizeof *workload->ids;
+    const size_t positions = (size_t)workload->tokens * sizeof *workload->positions;
+    posemb_status status =
+        posemb_session_upload(session, workload->table, workload->table_bytes + YARDSTICK_PADDING,
+                              &workload->device_table, error);
+
+    if (status == POSEMB_OK)
+        status = posemb_session_upload(session, workload->ids, ids, &workload->device_ids, error);
+    if (status == POSEMB_OK)
+        status = posemb_session_upload(session, workload->positions, positions,
+                                       &workload->device_positions, error);
+    if (status == POSEMB_OK)
+        status = posemb_session_upload(session, NULL, workload->out_bytes + YARDSTICK_PADDING,
+                                       &workload->device_out, error);
+    return status;
+}
+
+posemb_status workload_create(posemb_session *session, const struct bench_case *bench_case,
+                              struct workload *workload, posemb_error *error)
+{
+    posemb_status status;
+
+    memset(workload, 0, sizeof *workload);
+    describe(workload, bench_case);
+    status = fill(workload, bench_case->hot_rows, error);
+    if (status == POSEMB_OK)
+        status = upload(session, workload, error);
+    if (status != POSEMB_OK)
+        workload_destroy(workload);
+    return status;
+}
+
+void workload_destroy(struct workload *workload)
+{
+    const cl_mem buffers[] = {workload->device_table, workload->device_ids,
+                              workload->device_positions, workload->device_out};
+
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        if (buffers[i])
+            clReleaseMemObject(buffers[i]);
+    free(workload->table);
+    free(workload->ids);
+    free(workload->positions);
+    free(workload->out);
+    free(workload->expected);
+    memset(workload, 0, sizeof *workload);
+}
+
+size_t workload_source_offset(const struct workload *workload, uint32_t set)
+{
+    const uint64_t windows = workload->shape.vocab - workload->tokens + 1;
+    const uint64_t row = set % WORKLOAD_SETS * workload->tokens % windows;
+
+    return (size_t)row * workload->desc.dim * sizeof(float) / 64 * 64;
+}
+
+posemb_args workload_args(const struct workload *workload, uint32_t set)
+{
+    const uint64_t ids = set % WORKLOAD_SETS * workload->tokens * sizeof *workload->ids;
+
+    return (posemb_args){
+        .shape = workload->shape,
+        .ids = {workload->device_ids, ids},
+        .table = {workload->device_table, 0},
+        .rows = {workload->device_table, workload_source_offset(workload, set)},
+        .positions = {workload->device_positions, 0},
+        .out = {workload->device_out, 0},
+    };
+}
+
+posemb_status workload_verify(posemb_session *session, struct workload *workload, uint32_t set,
+                              size_t *differing, posemb_error *error)
+{
+    const posemb_host_args host = {
+        .shape = workload->shape,
+        .ids = workload->ids + set % WORKLOAD_SETS * workload->tokens,
+        .table = workload->table,
+        .rows = (const char *)workload->table + workload_source_offset(workload, set),
+        .positions = workload->positions,
+        .out = workload->expected,
+    };
+    posemb_status status = posemb_session_download(session, workload->device_out, 0, workload->out,
+                                                   workload->out_bytes, error);
+
+    if (status == POSEMB_OK)
+        status = posemb_reference_run(&workload->desc, &host, error);
+    if (status == POSEMB_OK)
+        *differing = posemb_compare_bits(workload->out, workload->expected,
+                                         workload->out_bytes / sizeof(float), NULL);
+    return status;
+}

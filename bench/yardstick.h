@@ -1,0 +1,44 @@
+/* Plain copies and a reader, on the session's device. */
+#ifndef POSEMB_BENCH_YARDSTICK_H
+#define POSEMB_BENCH_YARDSTICK_H
+
+#include <posemb/posemb_cl.h>
+
+#include <stdbool.h>
+
+enum { YARDSTICK_COPIES_MAX = 16, YARDSTICK_PADDING = 64 };
+
+/* One way to copy. */
+struct yardstick_copy {
+    char name[48];
+    cl_kernel kernel; /* NULL: clEnqueueCopyBuffer */
+    cl_uint width;    /* floats of one vector */
+    cl_uint count;    /* vectors of one work-item */
+    size_t local_size;
+};
+
+struct yardsticks {
+    cl_program programs[4];
+    struct yardstick_copy copies[YARDSTICK_COPIES_MAX];
+    size_t copy_count;
+    cl_kernel reader;
+    cl_uint reader_count; /* vectors of four floats that one work-item reads */
+    size_t reader_local;
+    cl_mem sums;
+};
+
+/* Build the copies that suit copying `bytes` (a multiple of 4) and a reader of `bytes`. */
+posemb_status yardsticks_create(posemb_session *session, size_t bytes,
+                                struct yardsticks *yardsticks, posemb_error *error);
+void yardsticks_destroy(struct yardsticks *yardsticks);
+
+/* Enqueue one copy of `bytes` from `source` at `offset` (a multiple of 64) to `target`; both
+ * buffers are YARDSTICK_PADDING longer, because whole vectors are copied. */
+cl_int yardsticks_enqueue_copy(const struct yardstick_copy *copy, cl_command_queue queue,
+                               cl_mem source, size_t offset, cl_mem target, size_t bytes);
+
+/* Enqueue the reader of `bytes` of `source`. */
+cl_int yardsticks_enqueue_reader(const struct yardsticks *yardsticks, cl_command_queue queue,
+                                 cl_mem source, size_t bytes);
+
+#endif

@@ -1,0 +1,31 @@
+/* A private folder for the files of a test, under $TMPDIR or /tmp. What fails, fails the test. */
+#ifndef POSEMB_TEMP_FILE_H
+#define POSEMB_TEMP_FILE_H
+
+#include <stddef.h>
+
+#define TEMP_PATH_SIZE 1024u
+
+typedef struct temp_folder {
+    char path[TEMP_PATH_SIZE];
+} temp_folder;
+
+void temp_folder_make(temp_folder *folder);
+
+/** Remove the folder, its files and its empty folders. */
+void temp_folder_remove(temp_folder *folder);
+
+/** How many files and folders are in it. */
+size_t temp_folder_count(const temp_folder *folder);
+
+/** The path of `name` in the folder, whether it exists or not. */
+void temp_file_path(const temp_folder *folder, const char *name, char path[TEMP_PATH_SIZE]);
+
+/** Make a file of these bytes, in place of any before, and give its path. */
+void temp_file_write(const temp_folder *folder, const char *name, const void *bytes, size_t size,
+                     char path[TEMP_PATH_SIZE]);
+
+/** Read a file, up to `capacity` bytes; returns how many there were. */
+size_t temp_file_read(const char *path, void *bytes, size_t capacity);
+
+#endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static uint32_t canonical_bits(float value)
+uint32_t posemb_canonical_bits(float value)
 {
     uint32_t bits;
 
@@ -19,7 +19,7 @@ size_t posemb_compare_bits(const float *a, const float *b, size_t count, size_t 
     if (first)
         *first = count;
     for (size_t i = 0; i < count; i++) {
-        if (canonical_bits(a[i]) == canonical_bits(b[i]))
+        if (posemb_canonical_bits(a[i]) == posemb_canonical_bits(b[i]))
             continue;
         if (differing == 0 && first)
             *first = i;

@@ -56,7 +56,7 @@ static void assert_fixed(struct posemb__fixed a, mpz_t expected)
     mpz_clear(ours);
 }
 
-static void negate_equals_gmp(void **state)
+static void test_negate_equals_gmp(void **state)
 {
     mpz_t a;
 
@@ -72,7 +72,7 @@ static void negate_equals_gmp(void **state)
     mpz_clear(a);
 }
 
-static void times_and_over_equal_gmp(void **state)
+static void test_times_and_over_equal_gmp(void **state)
 {
     mpz_t a, expected;
 
@@ -91,7 +91,7 @@ static void times_and_over_equal_gmp(void **state)
     mpz_clears(a, expected, NULL);
 }
 
-static void multiply_equals_gmp(void **state)
+static void test_multiply_equals_gmp(void **state)
 {
     mpz_t a, b;
 
@@ -110,7 +110,7 @@ static void multiply_equals_gmp(void **state)
     mpz_clears(a, b, NULL);
 }
 
-static void scale_equals_gmp(void **state)
+static void test_scale_equals_gmp(void **state)
 {
     mpz_t a, expected;
 
@@ -140,7 +140,7 @@ static void assert_constant(struct posemb__fixed ours, mpfr_t exact)
     mpz_clear(expected);
 }
 
-static void constants_equal_mpfr(void **state)
+static void test_constants_equal_mpfr(void **state)
 {
     mpfr_t exact;
 
@@ -191,7 +191,7 @@ static void check_log2(double value)
     mpfr_clear(exact);
 }
 
-static void log2_is_near_mpfr(void **state)
+static void test_log2_is_near_mpfr(void **state)
 {
     (void)state;
     for (int exponent = -32; exponent < 32; exponent++) {
@@ -220,7 +220,7 @@ static void check_exp2(const struct posemb__fixed *a)
     mpfr_clear(exact);
 }
 
-static void exp2_is_near_mpfr(void **state)
+static void test_exp2_is_near_mpfr(void **state)
 {
     const struct posemb__fixed zero = {{0}};
     struct posemb__fixed all_ones = posemb__fixed_negate((struct posemb__fixed){{1}});
@@ -241,10 +241,13 @@ static void exp2_is_near_mpfr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(negate_equals_gmp),    cmocka_unit_test(times_and_over_equal_gmp),
-        cmocka_unit_test(multiply_equals_gmp),  cmocka_unit_test(scale_equals_gmp),
-        cmocka_unit_test(constants_equal_mpfr), cmocka_unit_test(log2_is_near_mpfr),
-        cmocka_unit_test(exp2_is_near_mpfr),
+        cmocka_unit_test(test_negate_equals_gmp),
+        cmocka_unit_test(test_times_and_over_equal_gmp),
+        cmocka_unit_test(test_multiply_equals_gmp),
+        cmocka_unit_test(test_scale_equals_gmp),
+        cmocka_unit_test(test_constants_equal_mpfr),
+        cmocka_unit_test(test_log2_is_near_mpfr),
+        cmocka_unit_test(test_exp2_is_near_mpfr),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,8 +288,11 @@ typedef struct posemb_host_args {
 POSEMB_API posemb_status posemb_reference_run(const posemb_desc *desc, const posemb_host_args *args,
                                               posemb_error *error);
 
+/** The bits of a value, every NaN mapped to 7fc00000: what comparisons and digests go by. */
+POSEMB_API uint32_t posemb_canonical_bits(float value);
+
 /**
- * Count the elements whose bits differ, after mapping every NaN to one pattern.
+ * Count the elements whose posemb_canonical_bits() differ.
  *
  * @param a, b   [count] float.
  * @param first  NULL, or receives the index of the first difference (`count` where there is none).

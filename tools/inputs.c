@@ -1,0 +1,268 @@
+/* The files that a stage reads, as arguments of a call. */
+#include "inputs.h"
+
+#include "safetensors.h"
+#include "status.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static posemb_status check_table_shape(const char *path, const uint64_t *shape,
+                                       posemb_error *error)
+{
+    if (shape[0] == 0 || shape[1] == 0 || shape[1] > POSEMB_DIM_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: a token table of [%" PRIu64 ", %" PRIu64
+                            "] is not [at least 1, 1 ... %u]",
+                            path, shape[0], shape[1], POSEMB_DIM_MAX);
+    return POSEMB_OK;
+}
+
+static posemb_status read_npy_table(const char *path, float **table, uint64_t shape[2],
+                                    posemb_error *error)
+{
+    npy_array array;
+    posemb_status status = npy_read(path, &array, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    if (array.type != NPY_F4 || array.rank != 2) {
+        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                              "%.200s: a token table is two-dimensional and of type <f4, not %s of "
+                              "rank %" PRIu32,
+                              path, array.type == NPY_F4 ? "<f4" : "integers", array.rank);
+    } else {
+        memcpy(shape, array.shape, 2 * sizeof *shape);
+        status = check_table_shape(path, shape, error);
+    }
+    if (status == POSEMB_OK) {
+        *table = array.data;
+        array.data = NULL;
+    }
+    npy_free(&array);
+    return status;
+}
+
+static posemb_status read_tensor(const char *path, const safetensors_file *file,
+                                 const safetensors_tensor *tensor, float **table,
+                                 uint64_t shape[2], posemb_error *error)
+{
+    posemb_status status = safetensors_require_f32(file, tensor, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    if (tensor->rank != 2)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: tensor \"%.100s\" has rank %" PRIu32 ", a token table has 2", path,
+                            tensor->name, tensor->rank);
+    status = check_table_shape(path, tensor->shape, error);
+    if (status != POSEMB_OK)
+        return status;
+    *table = malloc((size_t)tensor->bytes);
+    if (!*table)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0,
+                            "%.200s: no memory for %" PRIu64 " bytes", path, tensor->bytes);
+    memcpy(shape, tensor->shape, 2 * sizeof *shape);
+    return safetensors_read(file, tensor, *table, (size_t)tensor->bytes, error);
+}
+
+/* `name` NULL: the only tensor with two dimensions. */
+static posemb_status read_safetensors_table(const char *path, const char *name, float **table,
+                                            uint64_t shape[2], posemb_error *error)
+{
+    const safetensors_tensor *tensor = NULL;
+    safetensors_file *file;
+    posemb_status status = safetensors_open(path, &file, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    status = name ? safetensors_find(file, name, &tensor, error)
+                  : safetensors_find_matrix(file, &tensor, error);
+    if (status == POSEMB_OK)
+        status = read_tensor(path, file, tensor, table, shape, error);
+    safetensors_close(file);
+    return status;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text);
+
+    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+posemb_status read_token_table(const char *path, float **table, uint64_t *vocab, uint32_t *dim,
+                               posemb_error *error)
+{
+    static const char extension[] = ".safetensors";
+    const char *mark = strstr(path, ".safetensors:");
+    uint64_t shape[2] = {0, 0};
+    posemb_status status;
+
+    *table = NULL;
+    if (mark) {
+        char *file = strdup(path);
+
+        if (!file)
+            return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a path");
+        file[mark - path + (ptrdiff_t)sizeof extension - 1] = '\0';
+        status = read_safetensors_table(file, mark + sizeof extension, table, shape, error);
+        free(file);
+    } else if (ends_with(path, extension)) {
+        status = read_safetensors_table(path, NULL, table, shape, error);
+    } else {
+        status = read_npy_table(path, table, shape, error);
+    }
+    *vocab = shape[0];
+    *dim = (uint32_t)shape[1];
+    if (status != POSEMB_OK) {
+        free(*table);
+        *table = NULL;
+    }
+    return status;
+}
+
+static posemb_status read_ints(const char *path, const char *what, npy_array *array,
+                               posemb_error *error)
+{
+    posemb_status status = npy_read(path, array, error);
+
+    if (status == POSEMB_OK && (array->type == NPY_F4 || array->rank < 1 || array->rank > 2))
+        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                              "%.200s: %s are int32 or int64 of rank 1 or 2, not %s of rank %" PRIu32,
+                              path, what, array->type == NPY_F4 ? "float" : "integers",
+                              array->rank);
+    return status;
+}
+
+static posemb_int_type int_type_of(const npy_array *array)
+{
+    return array->type == NPY_I8 ? POSEMB_INT64 : POSEMB_INT32;
+}
+
+/* Positions [S] are shared by the batch; [B, S] and [T] are one for each token. */
+static posemb_status read_positions(const char *path, struct inputs *inputs, posemb_error *error)
+{
+    const posemb_shape *shape = &inputs->args.shape;
+    const npy_array *positions = &inputs->positions;
+    posemb_status status = read_ints(path, "positions", &inputs->positions, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    inputs->desc.position_type = int_type_of(positions);
+    inputs->args.positions = positions->data;
+    if (positions->rank == 1 && positions->shape[0] == shape->length)
+        inputs->desc.positions = POSEMB_POSITIONS_EXPLICIT_SHARED;
+    else if ((positions->rank == 1 && positions->shape[0] == shape->batch * shape->length) ||
+             (positions->rank == 2 && positions->shape[0] == shape->batch &&
+              positions->shape[1] == shape->length))
+        inputs->desc.positions = POSEMB_POSITIONS_EXPLICIT;
+    else
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: %" PRIu64 " positions of rank %" PRIu32
+                            " do not fit ids of [%" PRIu64 ", %" PRIu64 "]",
+                            path, positions->count, positions->rank, shape->batch, shape->length);
+    return POSEMB_OK;
+}
+
+/* The output's shape is that of the ids (or positions), and D; and memory for it. */
+static posemb_status allocate_out(struct inputs *inputs, posemb_error *error)
+{
+    size_t elements = inputs->desc.dim;
+
+    inputs->out_shape[inputs->out_rank++] = inputs->desc.dim;
+    for (uint32_t i = 0; i + 1 < inputs->out_rank; i++)
+        if (__builtin_mul_overflow(elements, inputs->out_shape[i], &elements))
+            return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "the output is too large");
+    if (elements > SIZE_MAX / sizeof(float))
+        return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "the output is too large");
+    inputs->args.out = malloc(elements ? elements * sizeof(float) : 1);
+    if (!inputs->args.out)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for an output of %zu floats",
+                            elements);
+    return POSEMB_OK;
+}
+
+static void start_inputs(const struct stage_options *options, struct inputs *inputs)
+{
+    const posemb_record clear = POSEMB_RECORD_CLEAR;
+
+    memset(inputs, 0, sizeof *inputs);
+    inputs->desc = options->desc;
+    inputs->record = clear;
+    inputs->args.record = &inputs->record;
+    inputs->args.shape.start = options->start;
+}
+
+/* [T] is one batch row of T tokens, [B, S] is what it says. */
+static void take_shape(const npy_array *array, struct inputs *inputs)
+{
+    inputs->args.shape.batch = array->rank == 2 ? array->shape[0] : 1;
+    inputs->args.shape.length = array->shape[array->rank - 1];
+    inputs->out_rank = array->rank;
+    memcpy(inputs->out_shape, array->shape, array->rank * sizeof *array->shape);
+}
+
+posemb_status inputs_read_encode(const struct stage_options *options, struct inputs *inputs,
+                                 posemb_error *error)
+{
+    posemb_status status;
+
+    start_inputs(options, inputs);
+    inputs->desc.operation = POSEMB_ENCODE;
+    status = read_ints(options->ids, "ids", &inputs->ids, error);
+    if (status == POSEMB_OK)
+        status = read_token_table(options->tokens, &inputs->table, &inputs->args.shape.vocab,
+                                  &inputs->desc.dim, error);
+    if (status != POSEMB_OK)
+        return status;
+    take_shape(&inputs->ids, inputs);
+    inputs->desc.id_type = int_type_of(&inputs->ids);
+    inputs->args.ids = inputs->ids.data;
+    inputs->args.table = inputs->table;
+    if (options->scale_is_sqrt)
+        inputs->desc.token_scale = sqrtf((float)inputs->desc.dim);
+    if (options->positions)
+        status = read_positions(options->positions, inputs, error);
+    if (status == POSEMB_OK)
+        status = allocate_out(inputs, error);
+    return status;
+}
+
+posemb_status inputs_read_table(const struct stage_options *options, struct inputs *inputs,
+                                posemb_error *error)
+{
+    posemb_status status = POSEMB_OK;
+
+    start_inputs(options, inputs);
+    inputs->desc.operation = POSEMB_TABLE;
+    if (options->positions) {
+        status = read_ints(options->positions, "positions", &inputs->positions, error);
+        if (status == POSEMB_OK) {
+            take_shape(&inputs->positions, inputs);
+            inputs->desc.positions = POSEMB_POSITIONS_EXPLICIT;
+            inputs->desc.position_type = int_type_of(&inputs->positions);
+            inputs->args.positions = inputs->positions.data;
+        }
+    } else {
+        inputs->args.shape.batch = 1;
+        inputs->args.shape.length = (uint64_t)options->count;
+        inputs->out_rank = 1;
+        inputs->out_shape[0] = (uint64_t)options->count;
+    }
+    if (status == POSEMB_OK)
+        status = allocate_out(inputs, error);
+    return status;
+}
+
+void inputs_free(struct inputs *inputs)
+{
+    npy_free(&inputs->ids);
+    npy_free(&inputs->positions);
+    free(inputs->table);
+    free(inputs->args.out);
+    inputs->table = NULL;
+    inputs->args.out = NULL;
+}

@@ -1,0 +1,52 @@
+/* The values of options: parsed whole, or refused by name and value. */
+#ifndef POSEMB_OPTIONS_H
+#define POSEMB_OPTIONS_H
+
+#include <posemb/posemb.h>
+
+#include <getopt.h>
+#include <stdbool.h>
+
+/* What encode and table have in common. */
+struct stage_options {
+    posemb_desc desc;
+    bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
+    bool has_start;
+    int64_t start;
+    bool has_count;
+    int64_t count;
+    bool allow_bad_ids;
+    const char *ids;
+    const char *tokens;
+    const char *positions;
+    const char *device; /* NULL: $POSEMB_DEVICE, else the first usable */
+    const char *out;
+};
+
+/* Letters of getopt_long() for the options of a stage; every subcommand lists those it takes. */
+enum {
+    OPTION_HELP = 'h',
+    OPTION_IDS = 256,
+    OPTION_TOKENS,
+    OPTION_CONVENTION,
+    OPTION_DIM,
+    OPTION_BASE,
+    OPTION_SCALE,
+    OPTION_START,
+    OPTION_COUNT,
+    OPTION_POSITIONS,
+    OPTION_ALLOW_BAD_IDS,
+    OPTION_DEVICE,
+    OPTION_OUT
+};
+
+/* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help was
+ * printed. */
+int stage_options_parse(int count, char **arguments, const struct option *options,
+                        const char *help, struct stage_options *parsed);
+
+/* Whole numbers and finite floats; false where `text` is something else. */
+bool parse_int64(const char *text, int64_t least, int64_t most, int64_t *value);
+bool parse_double(const char *text, double least, double most, double *value);
+
+#endif

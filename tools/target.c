@@ -1,0 +1,80 @@
+/* Where the calls of a subcommand run: an OpenCL device, or the CPU reference. */
+#include "target.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+posemb_status target_open(const char *selector, struct target *target, posemb_error *error)
+{
+    posemb_status status;
+
+    target->session = NULL;
+    if (!selector)
+        selector = getenv("POSEMB_DEVICE");
+    if (selector && strcmp(selector, TARGET_REFERENCE) == 0)
+        return POSEMB_OK;
+    status = posemb_session_create(selector, &target->session, error);
+    if (status == POSEMB_NO_DEVICE && (!selector || !*selector)) {
+        fprintf(stderr, "posemb: no usable OpenCL device; running on the CPU reference\n");
+        return POSEMB_OK;
+    }
+    return status;
+}
+
+void target_close(struct target *target)
+{
+    posemb_session_destroy(target->session);
+    target->session = NULL;
+}
+
+const char *target_name(const struct target *target)
+{
+    return target->session ? posemb_session_device(target->session)->name : "the CPU reference";
+}
+
+posemb_status target_run(const struct target *target, const posemb_desc *desc,
+                         const posemb_host_args *args, posemb_error *error)
+{
+    if (target->session)
+        return posemb_session_run(target->session, desc, args, error);
+    return posemb_reference_run(desc, args, error);
+}
+
+static posemb_status visit_one(const char *selector,
+                               int (*visit)(const struct target *target, void *context),
+                               void *context, int *worst, posemb_error *error)
+{
+    struct target target;
+    const posemb_status status = target_open(selector, &target, error);
+
+    if (status == POSEMB_OK) {
+        const int result = visit(&target, context);
+        *worst = result > *worst ? result : *worst;
+    }
+    target_close(&target);
+    return status;
+}
+
+posemb_status target_for_each(const char *selector,
+                              int (*visit)(const struct target *target, void *context),
+                              void *context, size_t *visited, int *worst, posemb_error *error)
+{
+    size_t count = 1;
+    const bool all = selector && strcmp(selector, "all") == 0;
+    posemb_status status = POSEMB_OK;
+
+    *visited = 0;
+    *worst = 0;
+    if (all)
+        status = posemb_devices_list(NULL, 0, &count, error);
+    for (size_t i = 0; status == POSEMB_OK && i < count; i++) {
+        char index[24];
+
+        snprintf(index, sizeof index, "%zu", i);
+        status = visit_one(all ? index : selector, visit, context, worst, error);
+        *visited += status == POSEMB_OK;
+    }
+    return status;
+}

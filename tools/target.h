@@ -1,0 +1,32 @@
+/* Where the calls of a subcommand run: an OpenCL device, or the CPU reference. */
+#ifndef POSEMB_TARGET_H
+#define POSEMB_TARGET_H
+
+#include <posemb/posemb_cl.h>
+
+struct target {
+    posemb_session *session; /* NULL: the reference */
+};
+
+/* The name of the reference as a device. */
+#define TARGET_REFERENCE "reference"
+
+/* Open what `selector` names: a device, or "reference"; NULL means $POSEMB_DEVICE, and where that is
+ * not set the first usable device, or, with a notice, the reference. */
+posemb_status target_open(const char *selector, struct target *target, posemb_error *error);
+void target_close(struct target *target);
+
+/* "NAME (PLATFORM)", for people. */
+const char *target_name(const struct target *target);
+
+posemb_status target_run(const struct target *target, const posemb_desc *desc,
+                         const posemb_host_args *args, posemb_error *error);
+
+/* Call `visit` for the devices that `selector` names: one, or with "all" every device there is; NULL as
+ * in target_open(). Stops at the first failure to open. `*visited` counts the calls; `visit` gets
+ * `context` and returns an exit status, of which the largest is returned in `*worst`. */
+posemb_status target_for_each(const char *selector,
+                              int (*visit)(const struct target *target, void *context),
+                              void *context, size_t *visited, int *worst, posemb_error *error);
+
+#endif

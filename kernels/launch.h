@@ -1,7 +1,7 @@
 /* The argument block of every kernel, shared by host and device. Offsets and strides are in bytes.
  */
-#ifndef POSEMB_LAUNCH_ARGS_H
-#define POSEMB_LAUNCH_ARGS_H
+#ifndef POSEMB_KERNELS_LAUNCH_H
+#define POSEMB_KERNELS_LAUNCH_H
 
 #if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 typedef uint posemb_u32;

@@ -1,7 +1,6 @@
 /* posemb_enqueue: from checked arguments to one kernel launch; and the warm-up made of it. */
 #include "enqueue.h"
 
-#include "../kernels/launch.h"
 #include "checked_math.h"
 #include "cl_error.h"
 #include "status.h"
@@ -121,9 +120,8 @@ static uint32_t lone_of(enum posemb__lone lone)
     }
 }
 
-/* What the kernel is told. */
-static struct posemb_launch fill_launch(const posemb_plan *plan, const struct posemb__call *call,
-                                        const posemb_args *args)
+struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
+                                         const posemb_args *args)
 {
     const posemb_shape *shape = &call->shape;
     const bool add = plan->desc.operation == POSEMB_ADD;
@@ -161,7 +159,7 @@ static struct posemb_launch fill_launch(const posemb_plan *plan, const struct po
 static cl_int set_arguments(cl_kernel kernel, const posemb_plan *plan,
                             const struct posemb__call *call, const posemb_args *args)
 {
-    const struct posemb_launch launch = fill_launch(plan, call, args);
+    const struct posemb_launch launch = posemb__launch_args(plan, call, args);
     const cl_mem source = plan->desc.operation == POSEMB_ADD ? args->rows.mem : args->table.mem;
     const cl_mem buffers[] = {
         call->ids_bytes ? args->ids.mem : plan->steps,

@@ -2,6 +2,7 @@
 #ifndef POSEMB_ENQUEUE_H
 #define POSEMB_ENQUEUE_H
 
+#include "../kernels/launch.h"
 #include "plan.h"
 
 /* The queue belongs to that context and device. */
@@ -11,6 +12,10 @@ posemb_status posemb__check_queue(cl_context context, cl_device_id device, cl_co
 /* `buffer` is there, its offset is a multiple of `unit`, and `bytes` lie behind it. */
 posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer, uint64_t unit,
                                    uint64_t bytes, posemb_error *error);
+
+/* What the kernel is told. */
+struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
+                                         const posemb_args *args);
 
 /* Launch with arguments that have been checked. */
 posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue queue,

@@ -29,10 +29,11 @@ void posemb__sincos(uint32_t phase, float *sine, float *cosine)
     const int32_t rest = (int32_t)(phase - (quarter << 30));
     const float x = (float)rest * 0x1p-32f;
     const float u = x * x;
-    const float s_poly = fmaf(u, fmaf(u, fmaf(u, POSEMB_S7, POSEMB_S5), POSEMB_S3), POSEMB_S1);
+    const float s_poly =
+        fmaf(x, POSEMB_S1, (x * u) * fmaf(u, fmaf(u, POSEMB_S7, POSEMB_S5), POSEMB_S3));
     const float c_poly =
         fmaf(u, fmaf(u, fmaf(u, fmaf(u, POSEMB_C8, POSEMB_C6), POSEMB_C4), POSEMB_C2), 1.0f);
-    const float s = fabsf(x * s_poly);
+    const float s = fabsf(s_poly);
     const float c = fabsf(c_poly);
     const bool odd = quarter & 1u;
 

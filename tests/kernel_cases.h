@@ -72,7 +72,7 @@ typedef void (*kernel_case_visitor)(void *context, const struct kernel_case *ker
 /* Call `visit` for each case of a level:
  *   whole  the product of all factors but base, scale, data, ids and positions, which take turns;
  *          thinned where batch * length * dim is large
- *   pairs  a cover: any two values of any two factors meet in a case
+ *   pairs  a cover: any two values of any two factors meet in a case; and vectors in every kernel
  *   small  the same with short rows and few of them, for slow implementations
  * Returns false where there is no such level. */
 bool kernel_cases_visit(const char *level, kernel_case_visitor visit, void *context);

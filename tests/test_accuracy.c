@@ -86,19 +86,15 @@ static void set_turns(mpfr_t turns, uint32_t i, uint32_t numerator, uint32_t den
 
 static void split_turns(mpfr_t turns, uint64_t *high, uint32_t *low)
 {
-    uint32_t limbs[3] = {0};
-    mpfr_t scaled;
-    mpz_t digits;
+    mpfr_t rest;
 
-    mpfr_init2(scaled, PRECISION);
-    mpz_init(digits);
-    mpfr_mul_2ui(scaled, turns, 96, MPFR_RNDN);
-    mpfr_get_z(digits, scaled, MPFR_RNDN);
-    mpz_export(limbs, NULL, -1, sizeof limbs[0], 0, 0, digits);
-    *high = (uint64_t)limbs[2] << 32 | limbs[1];
-    *low = limbs[0];
-    mpfr_clear(scaled);
-    mpz_clear(digits);
+    mpfr_init2(rest, PRECISION);
+    mpfr_mul_2ui(rest, turns, 64, MPFR_RNDN);
+    *high = mpfr_get_uj(rest, MPFR_RNDZ);
+    mpfr_frac(rest, rest, MPFR_RNDN);
+    mpfr_mul_2ui(rest, rest, 31, MPFR_RNDN);
+    *low = (uint32_t)mpfr_get_ui(rest, MPFR_RNDZ);
+    mpfr_clear(rest);
 }
 
 static struct model make_model(posemb_convention convention, uint32_t dim)
@@ -141,7 +137,8 @@ static double exact_value(const struct model *model, int64_t position, uint32_t 
         return 0.0;
     mpfr_inits2(PRECISION, angle, pi, (mpfr_ptr)NULL);
     mpfr_const_pi(pi, MPFR_RNDN);
-    mpfr_mul_si(angle, model->turns[pair], (long)position, MPFR_RNDN);
+    mpfr_set_sj(angle, position, MPFR_RNDN);
+    mpfr_mul(angle, angle, model->turns[pair], MPFR_RNDN);
     mpfr_mul(angle, angle, pi, MPFR_RNDN);
     mpfr_mul_2ui(angle, angle, 1, MPFR_RNDN);
     if (kind == SINE)
@@ -165,7 +162,7 @@ static double near_value(const struct model *model, int64_t position, uint32_t c
     if (kind == ZERO)
         return 0.0;
     phase = (uint64_t)position * model->high[pair];
-    phase += (uint64_t)((position * (int64_t)model->low[pair]) >> 32);
+    phase += (uint64_t)((position * (int64_t)model->low[pair]) >> 31);
     angle = (double)(int64_t)phase * (6.283185307179586 * 0x1p-64);
     return kind == SINE ? sin(angle) : cos(angle);
 }
@@ -190,7 +187,7 @@ static bool run_reference(const struct model *model, const int64_t *positions, s
 static void find_worst(const struct model *model, const int64_t *positions, size_t count,
                        struct worst *worst)
 {
-    float *rows = malloc(CHUNK * model->dim * sizeof *rows);
+    float *rows = malloc(sizeof *rows * CHUNK * model->dim);
 
     for (size_t done = 0; done < count; done += CHUNK) {
         const size_t now = count - done < CHUNK ? count - done : CHUNK;

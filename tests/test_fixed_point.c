@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <mpfr.h>
 
+#define NUMBER_BITS   256
 #define FRACTION_BITS 224
 #define PRECISION     400
 #define ROUNDS        20000
@@ -51,7 +52,7 @@ static void assert_fixed(struct posemb__fixed a, mpz_t expected)
 
     mpz_init(ours);
     to_mpz(ours, &a);
-    mpz_fdiv_r_2exp(expected, expected, 32 * POSEMB__LIMBS);
+    mpz_fdiv_r_2exp(expected, expected, NUMBER_BITS);
     assert_int_equal(mpz_cmp(ours, expected), 0);
     mpz_clear(ours);
 }

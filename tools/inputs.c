@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static posemb_status check_table_shape(const char *path, const uint64_t *shape,
-                                       posemb_error *error)
+static posemb_status check_table_shape(const char *path, const uint64_t *shape, posemb_error *error)
 {
     if (shape[0] == 0 || shape[1] == 0 || shape[1] > POSEMB_DIM_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
@@ -46,8 +45,8 @@ static posemb_status read_npy_table(const char *path, float **table, uint64_t sh
 }
 
 static posemb_status read_tensor(const char *path, const safetensors_file *file,
-                                 const safetensors_tensor *tensor, float **table,
-                                 uint64_t shape[2], posemb_error *error)
+                                 const safetensors_tensor *tensor, float **table, uint64_t shape[2],
+                                 posemb_error *error)
 {
     posemb_status status = safetensors_require_f32(file, tensor, error);
 
@@ -55,8 +54,8 @@ static posemb_status read_tensor(const char *path, const safetensors_file *file,
         return status;
     if (tensor->rank != 2)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: tensor \"%.100s\" has rank %" PRIu32 ", a token table has 2", path,
-                            tensor->name, tensor->rank);
+                            "%.200s: tensor \"%.100s\" has rank %" PRIu32 ", a token table has 2",
+                            path, tensor->name, tensor->rank);
     status = check_table_shape(path, tensor->shape, error);
     if (status != POSEMB_OK)
         return status;
@@ -130,10 +129,10 @@ static posemb_status read_ints(const char *path, const char *what, npy_array *ar
     posemb_status status = npy_read(path, array, error);
 
     if (status == POSEMB_OK && (array->type == NPY_F4 || array->rank < 1 || array->rank > 2))
-        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                              "%.200s: %s are int32 or int64 of rank 1 or 2, not %s of rank %" PRIu32,
-                              path, what, array->type == NPY_F4 ? "float" : "integers",
-                              array->rank);
+        status =
+            posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                         "%.200s: %s are int32 or int64 of rank 1 or 2, not %s of rank %" PRIu32,
+                         path, what, array->type == NPY_F4 ? "float" : "integers", array->rank);
     return status;
 }
 

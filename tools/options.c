@@ -40,8 +40,8 @@ static int parse_convention(const char *command, const char *text, posemb_desc *
     const posemb_convention_info *info = posemb_convention_find(text);
 
     if (!info)
-        return command_usage(command, "there is no convention \"%s\"; posemb conventions lists them",
-                             text);
+        return command_usage(command,
+                             "there is no convention \"%s\"; posemb conventions lists them", text);
     desc->convention = info->convention;
     return EXIT_DONE;
 }
@@ -81,7 +81,8 @@ static int parse_count(const char *command, const char *text, struct stage_optio
 {
     parsed->has_count = true;
     if (!parse_int64(text, 0, (int64_t)POSEMB_TOKENS_MAX, &parsed->count))
-        return command_usage(command, "--count is \"%s\", not a whole number from 0 to 2^32-1", text);
+        return command_usage(command, "--count is \"%s\", not a whole number from 0 to 2^32-1",
+                             text);
     return EXIT_DONE;
 }
 
@@ -135,8 +136,8 @@ static int take_option(const char *command, int letter, struct stage_options *pa
     }
 }
 
-int stage_options_parse(int count, char **arguments, const struct option *options,
-                        const char *help, struct stage_options *parsed)
+int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
+                        struct stage_options *parsed)
 {
     int letter;
 

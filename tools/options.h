@@ -40,10 +40,10 @@ enum {
     OPTION_OUT
 };
 
-/* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help was
- * printed. */
-int stage_options_parse(int count, char **arguments, const struct option *options,
-                        const char *help, struct stage_options *parsed);
+/* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help
+ * was printed. */
+int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
+                        struct stage_options *parsed);
 
 /* Whole numbers and finite floats; false where `text` is something else. */
 bool parse_int64(const char *text, int64_t least, int64_t most, int64_t *value);

@@ -11,8 +11,8 @@ struct target {
 /* The name of the reference as a device. */
 #define TARGET_REFERENCE "reference"
 
-/* Open what `selector` names: a device, or "reference"; NULL means $POSEMB_DEVICE, and where that is
- * not set the first usable device, or, with a notice, the reference. */
+/* Open what `selector` names: a device, or "reference"; NULL means $POSEMB_DEVICE, and where that
+ * is not set the first usable device, or, with a notice, the reference. */
 posemb_status target_open(const char *selector, struct target *target, posemb_error *error);
 void target_close(struct target *target);
 
@@ -22,9 +22,10 @@ const char *target_name(const struct target *target);
 posemb_status target_run(const struct target *target, const posemb_desc *desc,
                          const posemb_host_args *args, posemb_error *error);
 
-/* Call `visit` for the devices that `selector` names: one, or with "all" every device there is; NULL as
- * in target_open(). Stops at the first failure to open. `*visited` counts the calls; `visit` gets
- * `context` and returns an exit status, of which the largest is returned in `*worst`. */
+/* Call `visit` for the devices that `selector` names: one, or with "all" every device there is;
+ * NULL as in target_open(). Stops at the first failure to open. `*visited` counts the calls;
+ * `visit` gets `context` and returns an exit status, of which the largest is returned in `*worst`.
+ */
 posemb_status target_for_each(const char *selector,
                               int (*visit)(const struct target *target, void *context),
                               void *context, size_t *visited, int *worst, posemb_error *error);

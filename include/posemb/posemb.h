@@ -17,7 +17,7 @@
  *     q      = ((h + 2^29) mod 2^32) >> 30              the nearest quarter turn
  *     x      = (float)(int32)(h - q * 2^30) * 2^-32     the rest, in turns, |x| <= 1/8
  *     u      = x * x                                    rounded to float, like every step below
- *     S      = |x * fma(u, fma(u, fma(u, s7, s5), s3), s1)|
+ *     S      = |fma(x, s1, (x * u) * fma(u, fma(u, s7, s5), s3))|
  *     C      = |fma(u, fma(u, fma(u, fma(u, c8, c6), c4), c2), 1)|
  *     |sin|  = q odd ? C : S,   sign = bit 31 of h
  *     |cos|  = q odd ? S : C,   sign = bit 31 of (h + 2^30)

@@ -1,0 +1,204 @@
+/* Engines: options in force, refusals, and the programs that an engine keeps. */
+#include "engine.h"
+
+#include "support/device.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static posemb_status create(posemb_session *session, const posemb_engine_options *options,
+                            posemb_engine **engine, posemb_error *error)
+{
+    return posemb_engine_create(posemb_session_context(session),
+                                posemb_session_device(session)->device, options, engine, error);
+}
+
+static void assert_says(const posemb_error *error, const char *words)
+{
+    if (!strstr(error->message, words))
+        fail_msg("\"%s\" does not say \"%s\"", error->message, words);
+}
+
+static posemb_engine_options options_in_force(posemb_session *session,
+                                              const posemb_engine_options *options)
+{
+    posemb_engine_options resolved;
+    posemb_engine *engine;
+
+    assert_int_equal(create(session, options, &engine, NULL), POSEMB_OK);
+    resolved = posemb_engine_resolved(engine);
+    posemb_engine_destroy(engine);
+    return resolved;
+}
+
+static void test_no_options_are_defaults(void **state)
+{
+    const posemb_engine_options zeros = {.local_size = 0};
+    const posemb_engine_options none = options_in_force(*state, NULL);
+    const posemb_engine_options zero = options_in_force(*state, &zeros);
+
+    assert_true(none.shape == POSEMB_SHAPE_CPU || none.shape == POSEMB_SHAPE_GPU);
+    assert_int_equal(none.streamed_threshold, 4 << 20);
+    assert_int_equal(none.follows_threshold, 24 << 20);
+    assert_int_equal(zero.shape, none.shape);
+    assert_int_equal(zero.local_size, none.local_size);
+    assert_int_equal(zero.streamed_threshold, none.streamed_threshold);
+    assert_int_equal(zero.follows_threshold, none.follows_threshold);
+}
+
+static void test_options_that_are_set_stay(void **state)
+{
+    const posemb_engine_options options = {POSEMB_SHAPE_GPU, 1, 5, 6};
+    const posemb_engine_options found = options_in_force(*state, &options);
+
+    assert_int_equal(found.shape, POSEMB_SHAPE_GPU);
+    assert_int_equal(found.local_size, 1);
+    assert_int_equal(found.streamed_threshold, 5);
+    assert_int_equal(found.follows_threshold, 6);
+}
+
+static void test_cpu_groups_have_one_item(void **state)
+{
+    const posemb_engine_options options = {.shape = POSEMB_SHAPE_CPU, .local_size = 4};
+
+    assert_int_equal(options_in_force(*state, &options).local_size, 1);
+}
+
+static void assert_refused(posemb_session *session, const posemb_engine_options *options,
+                           const char *words)
+{
+    posemb_engine *engine = (posemb_engine *)session;
+    posemb_error error;
+
+    assert_int_equal(create(session, options, &engine, &error), POSEMB_INVALID_ARGUMENT);
+    assert_null(engine);
+    assert_says(&error, words);
+}
+
+static void test_bad_options_are_named(void **state)
+{
+    const posemb_engine_options shape = {.shape = (posemb_kernel_shape)3};
+    const posemb_engine_options three = {.shape = POSEMB_SHAPE_GPU, .local_size = 3};
+    const posemb_engine_options large = {.shape = POSEMB_SHAPE_GPU, .local_size = 1u << 31};
+
+    assert_refused(*state, &shape, "shape is 3");
+    assert_refused(*state, &three, "local_size is 3");
+    assert_refused(*state, &large, "local_size is 2147483648");
+}
+
+static void test_missing_arguments_are_named(void **state)
+{
+    const cl_context context = posemb_session_context(*state);
+    const cl_device_id device = posemb_session_device(*state)->device;
+    posemb_engine *engine = *state;
+    posemb_error error;
+
+    assert_int_equal(posemb_engine_create(NULL, device, NULL, &engine, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "context is NULL");
+    assert_null(engine);
+    assert_int_equal(posemb_engine_create(context, NULL, NULL, &engine, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "device is NULL");
+    assert_int_equal(posemb_engine_create(context, device, NULL, NULL, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "engine is NULL");
+}
+
+static void test_a_device_of_another_context_is_refused(void **state)
+{
+    posemb_engine *engine = *state;
+    posemb_error error;
+
+    assert_int_equal(posemb_engine_create(posemb_session_context(*state), (cl_device_id)state, NULL,
+                                          &engine, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "not one of the context");
+    assert_null(engine);
+}
+
+static void test_destroy_accepts_nothing(void **state)
+{
+    posemb_engine *engine;
+
+    posemb_engine_destroy(NULL);
+    assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
+    posemb_engine_destroy(engine);
+}
+
+static cl_uint context_references(posemb_session *session)
+{
+    cl_uint count = 0;
+
+    assert_int_equal(clGetContextInfo(posemb_session_context(session), CL_CONTEXT_REFERENCE_COUNT,
+                                      sizeof count, &count, NULL),
+                     CL_SUCCESS);
+    return count;
+}
+
+static void test_an_engine_holds_its_context(void **state)
+{
+    const cl_uint before = context_references(*state);
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
+    assert_true(context_references(*state) > before);
+    posemb_engine_destroy(engine);
+    assert_int_equal(context_references(*state), before);
+}
+
+static void test_a_program_is_built_once(void **state)
+{
+    const struct posemb__program_key table = {POSEMB_TABLE, false, 4, 4};
+    const struct posemb__program_key add = {POSEMB_ADD, false, 4, 4};
+    cl_program first = NULL, again = NULL, other = NULL;
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
+    assert_int_equal(posemb__engine_program(engine, &table, &first, NULL), POSEMB_OK);
+    assert_int_equal(posemb__engine_program(engine, &add, &other, NULL), POSEMB_OK);
+    assert_int_equal(posemb__engine_program(engine, &table, &again, NULL), POSEMB_OK);
+    assert_non_null(first);
+    assert_ptr_equal(first, again);
+    assert_ptr_not_equal(first, other);
+    posemb_engine_destroy(engine);
+}
+
+static void test_a_failed_build_leaves_the_engine_usable(void **state)
+{
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, 5, 4};
+    const struct posemb__program_key good = {POSEMB_TABLE, false, 4, 4};
+    cl_program program = NULL;
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
+    assert_int_equal(posemb__engine_program(engine, &bad, &program, NULL), POSEMB_BUILD_FAILED);
+    assert_null(program);
+    assert_int_equal(posemb__engine_program(engine, &good, &program, NULL), POSEMB_OK);
+    assert_non_null(program);
+    posemb_engine_destroy(engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_options_are_defaults),
+        cmocka_unit_test(test_options_that_are_set_stay),
+        cmocka_unit_test(test_cpu_groups_have_one_item),
+        cmocka_unit_test(test_bad_options_are_named),
+        cmocka_unit_test(test_missing_arguments_are_named),
+        cmocka_unit_test(test_a_device_of_another_context_is_refused),
+        cmocka_unit_test(test_destroy_accepts_nothing),
+        cmocka_unit_test(test_an_engine_holds_its_context),
+        cmocka_unit_test(test_a_program_is_built_once),
+        cmocka_unit_test(test_a_failed_build_leaves_the_engine_usable),
+    };
+
+    return cmocka_run_group_tests(tests, support_open_session, support_close_session);
+}

@@ -1,0 +1,124 @@
+/* How calls are cut into work-groups: the kernel, its size, and the limits between them. */
+#include "launch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct posemb__launch_rule full_rule = {.rows = 8,
+                                                     .local_size = 4,
+                                                     .shares_positions = true,
+                                                     .streams = true,
+                                                     .stream_threshold = 1000};
+
+static struct posemb__launch launch_of(const struct posemb__launch_rule *rule, uint64_t batch,
+                                       uint64_t length, uint64_t out_bytes)
+{
+    const struct posemb__call call = {.shape = {.batch = batch, .length = length},
+                                      .tokens = batch * length,
+                                      .out_bytes = out_bytes};
+
+    return posemb__launch_of(rule, &call);
+}
+
+static void test_a_group_owns_consecutive_tokens(void **state)
+{
+    static const struct {
+        uint64_t length, groups;
+    } rows[] = {{1, 1}, {8, 1}, {9, 2}, {4294967295u, 536870912u}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct posemb__launch launch = launch_of(&full_rule, 1, rows[i].length, 1);
+
+        assert_int_equal(launch.kernel, POSEMB__STAGE);
+        assert_int_equal(launch.local_size, 4);
+        assert_int_equal(launch.global_size, rows[i].groups * 4);
+    }
+}
+
+static void test_batch_rows_share_positions(void **state)
+{
+    static const struct {
+        uint64_t batch;
+        enum posemb__kernel kernel;
+        uint64_t groups; /* of length 3 */
+    } rows[] = {
+        {7, POSEMB__STAGE, 3},          {8, POSEMB__STAGE_SHARED, 3},
+        {9, POSEMB__STAGE, 4},          {16, POSEMB__STAGE_SHARED, 6},
+        {31, POSEMB__STAGE, 12},        {32, POSEMB__STAGE_SHARED, 12},
+        {33, POSEMB__STAGE_SHARED, 15},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct posemb__launch launch = launch_of(&full_rule, rows[i].batch, 3, 1);
+
+        assert_int_equal(launch.kernel, rows[i].kernel);
+        assert_int_equal(launch.global_size, rows[i].groups * 4);
+    }
+}
+
+static void test_positions_of_their_own_are_not_shared(void **state)
+{
+    struct posemb__launch_rule rule = full_rule;
+
+    (void)state;
+    rule.shares_positions = false;
+    assert_int_equal(launch_of(&rule, 8, 3, 1).kernel, POSEMB__STAGE);
+    assert_int_equal(launch_of(&rule, 8, 3, 1000).kernel, POSEMB__STAGE_STREAMED);
+}
+
+static void test_large_outputs_are_streamed(void **state)
+{
+    (void)state;
+    assert_int_equal(launch_of(&full_rule, 1, 3, 999).kernel, POSEMB__STAGE);
+    assert_int_equal(launch_of(&full_rule, 1, 3, 1000).kernel, POSEMB__STAGE_STREAMED);
+    assert_int_equal(launch_of(&full_rule, 8, 3, 999).kernel, POSEMB__STAGE_SHARED);
+    assert_int_equal(launch_of(&full_rule, 8, 3, 1000).kernel, POSEMB__STAGE_SHARED_STREAMED);
+}
+
+static void test_nothing_is_streamed_without_such_kernels(void **state)
+{
+    struct posemb__launch_rule rule = full_rule;
+
+    (void)state;
+    rule.streams = false;
+    assert_int_equal(launch_of(&rule, 1, 3, UINT64_MAX).kernel, POSEMB__STAGE);
+    assert_int_equal(launch_of(&rule, 8, 3, UINT64_MAX).kernel, POSEMB__STAGE_SHARED);
+}
+
+static void test_local_size_follows_the_pairs(void **state)
+{
+    static const struct {
+        uint32_t pairs, pairs_per_lane;
+        uint64_t limit, size;
+    } rows[] = {
+        {0, 2, 1024, 32},    {64, 2, 1024, 32},     {65, 2, 1024, 64},   {256, 2, 1024, 128},
+        {512, 2, 1024, 256}, {32768, 2, 1024, 256}, {512, 4, 1024, 128}, {512, 2, 100, 64},
+        {512, 2, 128, 128},  {512, 2, 1, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(
+            posemb__gpu_local_size(rows[i].pairs, rows[i].pairs_per_lane, rows[i].limit),
+            rows[i].size);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_group_owns_consecutive_tokens),
+        cmocka_unit_test(test_batch_rows_share_positions),
+        cmocka_unit_test(test_positions_of_their_own_are_not_shared),
+        cmocka_unit_test(test_large_outputs_are_streamed),
+        cmocka_unit_test(test_nothing_is_streamed_without_such_kernels),
+        cmocka_unit_test(test_local_size_follows_the_pairs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

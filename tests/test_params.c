@@ -1,0 +1,455 @@
+/* Descriptions and shapes: defaults, every field out of its range, overflow of sizes. */
+#include "params.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static void assert_says(const posemb_error *error, const char *words)
+{
+    if (!strstr(error->message, words))
+        fail_msg("\"%s\" does not say \"%s\"", error->message, words);
+}
+
+static void test_version_is_of_the_header(void **state)
+{
+    (void)state;
+    assert_string_equal(posemb_version(), POSEMB_VERSION_STRING);
+}
+
+/* ---- Descriptions */
+
+static void test_zeros_are_defaults(void **state)
+{
+    const posemb_desc desc = {.dim = 6};
+    posemb_desc resolved;
+
+    (void)state;
+    assert_int_equal(posemb_desc_resolve(&desc, &resolved, NULL), POSEMB_OK);
+    assert_int_equal(resolved.dim, 6);
+    assert_int_equal(resolved.operation, POSEMB_ENCODE);
+    assert_int_equal(resolved.convention, POSEMB_VASWANI);
+    assert_int_equal(resolved.positions, POSEMB_POSITIONS_INDEX);
+    assert_int_equal(resolved.position_type, POSEMB_INT32);
+    assert_int_equal(resolved.id_type, POSEMB_INT32);
+    assert_int_equal(resolved.consumer, POSEMB_CONSUMER_FOLLOWS);
+    assert_true(resolved.token_scale == 1.0f);
+    assert_true(resolved.base == 10000.0);
+    assert_int_equal(resolved.concurrency, 8);
+}
+
+static void test_what_is_set_stays(void **state)
+{
+    posemb_desc desc = {65536,
+                        POSEMB_TABLE,
+                        POSEMB_MARIAN_HF,
+                        POSEMB_POSITIONS_EXPLICIT_SHARED,
+                        POSEMB_INT64,
+                        POSEMB_INT64,
+                        POSEMB_CONSUMER_STREAMED,
+                        -2.5f,
+                        POSEMB_BASE_MAX,
+                        64};
+
+    (void)state;
+    assert_int_equal(posemb_desc_resolve(&desc, &desc, NULL), POSEMB_OK);
+    assert_int_equal(desc.dim, 65536);
+    assert_int_equal(desc.operation, POSEMB_TABLE);
+    assert_int_equal(desc.convention, POSEMB_MARIAN_HF);
+    assert_int_equal(desc.positions, POSEMB_POSITIONS_EXPLICIT_SHARED);
+    assert_int_equal(desc.position_type, POSEMB_INT64);
+    assert_int_equal(desc.id_type, POSEMB_INT64);
+    assert_int_equal(desc.consumer, POSEMB_CONSUMER_STREAMED);
+    assert_true(desc.token_scale == -2.5f);
+    assert_true(desc.base == POSEMB_BASE_MAX);
+    assert_int_equal(desc.concurrency, 64);
+}
+
+static void test_a_field_out_of_range_is_named_with_its_value(void **state)
+{
+    const struct {
+        posemb_desc desc;
+        const char *words;
+    } rows[] = {
+        {{.dim = 0}, "dim is 0"},
+        {{.dim = 65537}, "dim is 65537"},
+        {{.dim = 4, .operation = (posemb_operation)4}, "operation is 4"},
+        {{.dim = 4, .convention = (posemb_convention)4}, "convention is 4"},
+        {{.dim = 4, .positions = (posemb_position_rule)5}, "positions is 5"},
+        {{.dim = 4, .position_type = (posemb_int_type)3}, "position_type is 3"},
+        {{.dim = 4, .id_type = (posemb_int_type)3}, "id_type is 3"},
+        {{.dim = 4, .consumer = (posemb_consumer)3}, "consumer is 3"},
+        {{.dim = 4, .token_scale = INFINITY}, "token_scale is inf"},
+        {{.dim = 4, .token_scale = -INFINITY}, "token_scale is -inf"},
+        {{.dim = 4, .token_scale = NAN}, "token_scale is "},
+        {{.dim = 4, .base = -1.0}, "base is -1"},
+        {{.dim = 4, .base = 0x0.ffffp-32}, "base is 2.32"},
+        {{.dim = 4, .base = 0x1.0001p32}, "base is 4.29"},
+        {{.dim = 4, .base = INFINITY}, "base is inf"},
+        {{.dim = 4, .base = NAN}, "base is "},
+        {{.dim = 4, .concurrency = 65}, "concurrency is 65"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        posemb_desc resolved = {.dim = 77};
+        posemb_error error;
+
+        assert_int_equal(posemb_desc_resolve(&rows[i].desc, &resolved, &error),
+                         POSEMB_INVALID_ARGUMENT);
+        assert_int_equal(error.status, POSEMB_INVALID_ARGUMENT);
+        assert_int_equal(error.cl_code, 0);
+        assert_says(&error, rows[i].words);
+        assert_int_equal(resolved.dim, 77);
+        assert_int_equal(resolved.operation, 0);
+    }
+}
+
+static void test_negative_enums_are_out_of_range(void **state)
+{
+    posemb_desc desc = {.dim = 4};
+    const int minus_one = -1;
+
+    (void)state;
+    memcpy(&desc.operation, &minus_one, sizeof desc.operation);
+    assert_int_equal(posemb_desc_resolve(&desc, &desc, NULL), POSEMB_INVALID_ARGUMENT);
+}
+
+static void test_ends_of_ranges_are_good(void **state)
+{
+    const posemb_desc rows[] = {
+        {.dim = 1},
+        {.dim = POSEMB_DIM_MAX},
+        {.dim = 4, .base = POSEMB_BASE_MIN},
+        {.dim = 4, .base = POSEMB_BASE_MAX},
+        {.dim = 4, .concurrency = 1},
+        {.dim = 4, .concurrency = POSEMB_CONCURRENCY_MAX},
+        {.dim = 4, .token_scale = 0x1p-149f},
+        {.dim = 4, .token_scale = 0x1.fffffep127f},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        posemb_desc resolved;
+
+        assert_int_equal(posemb_desc_resolve(&rows[i], &resolved, NULL), POSEMB_OK);
+    }
+}
+
+static void test_resolve_needs_both_descriptions(void **state)
+{
+    posemb_desc desc = {.dim = 4};
+    posemb_error error;
+
+    (void)state;
+    assert_int_equal(posemb_desc_resolve(NULL, &desc, &error), POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "desc is NULL");
+    assert_int_equal(posemb_desc_resolve(&desc, NULL, &error), POSEMB_INVALID_ARGUMENT);
+    assert_says(&error, "resolved is NULL");
+}
+
+static void test_pair_count(void **state)
+{
+    static const struct {
+        posemb_convention convention;
+        uint32_t dim;
+        size_t pairs;
+    } rows[] = {
+        {POSEMB_VASWANI, 1, 1},   {POSEMB_VASWANI, 6, 3},       {POSEMB_VASWANI, 7, 4},
+        {POSEMB_T2T, 1, 0},       {POSEMB_T2T, 6, 3},           {POSEMB_T2T, 7, 3},
+        {POSEMB_MARIAN_HF, 1, 1}, {POSEMB_MARIAN_HF, 7, 4},     {POSEMB_VASWANI, 65536, 32768},
+        {POSEMB_VASWANI, 0, 0},   {(posemb_convention)9, 8, 0},
+    };
+
+    (void)state;
+    assert_int_equal(posemb_pair_count(NULL), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const posemb_desc desc = {.dim = rows[i].dim, .convention = rows[i].convention};
+
+        assert_int_equal(posemb_pair_count(&desc), rows[i].pairs);
+    }
+}
+
+static void test_phase_steps_need_room(void **state)
+{
+    const posemb_desc desc = {.dim = 7};
+    uint64_t steps[5] = {1, 1, 1, 1, 1};
+    posemb_error error;
+
+    (void)state;
+    assert_int_equal(posemb_phase_steps(&desc, steps, 3, &error), POSEMB_BUFFER_TOO_SMALL);
+    assert_says(&error, "capacity is 3");
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(steps[i], 1);
+    assert_int_equal(posemb_phase_steps(&desc, steps, 4, &error), POSEMB_OK);
+    assert_true(steps[0] == UINT64_C(0x28be60db9391054a)); /* 1 / 2pi: pair 0 has w = 1 */
+    assert_int_equal(steps[4], 1);
+}
+
+static void test_phase_steps_refuse_bad_arguments(void **state)
+{
+    const posemb_desc desc = {.dim = 7};
+    const posemb_desc bad = {.dim = 0};
+    uint64_t step = 1;
+
+    (void)state;
+    assert_int_equal(posemb_phase_steps(&desc, NULL, 4, NULL), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(posemb_phase_steps(NULL, &step, 1, NULL), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(posemb_phase_steps(&bad, &step, 1, NULL), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(step, 1);
+}
+
+static void test_no_pairs_need_no_room(void **state)
+{
+    const posemb_desc desc = {.dim = 1, .convention = POSEMB_T2T};
+
+    (void)state;
+    assert_int_equal(posemb_phase_steps(&desc, NULL, 0, NULL), POSEMB_OK);
+}
+
+static void test_int_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(posemb__int_size(POSEMB_INT32), 4);
+    assert_int_equal(posemb__int_size(POSEMB_INT64), 8);
+}
+
+/* ---- Shapes */
+
+static posemb_status resolve_call(const posemb_desc *desc, const posemb_shape *shape,
+                                  struct posemb__call *call, posemb_error *error)
+{
+    posemb_desc resolved;
+
+    assert_int_equal(posemb_desc_resolve(desc, &resolved, NULL), POSEMB_OK);
+    return posemb__call_resolve(&resolved, shape, call, error);
+}
+
+static void test_zero_strides_are_dense(void **state)
+{
+    const posemb_desc desc = {
+        .dim = 6, .positions = POSEMB_POSITIONS_EXPLICIT, .position_type = POSEMB_INT64};
+    const posemb_shape shape = {.batch = 2, .length = 3, .vocab = 10};
+    struct posemb__call call;
+
+    (void)state;
+    assert_int_equal(resolve_call(&desc, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.tokens, 6);
+    assert_int_equal(call.shape.ids_batch_stride, 12);
+    assert_int_equal(call.shape.positions_batch_stride, 24);
+    assert_int_equal(call.shape.table_stride, 24);
+    assert_int_equal(call.shape.out_stride, 24);
+    assert_int_equal(call.shape.out_batch_stride, 72);
+    assert_int_equal(call.ids_bytes, 24);
+    assert_int_equal(call.table_bytes, 240);
+    assert_int_equal(call.rows_bytes, 0);
+    assert_int_equal(call.positions_bytes, 48);
+    assert_int_equal(call.out_bytes, 144);
+}
+
+static void test_bytes_end_with_the_last_element(void **state)
+{
+    const posemb_desc desc = {.dim = 2, .operation = POSEMB_ADD, .convention = POSEMB_T2T};
+    const posemb_shape shape = {.batch = 2,
+                                .length = 3,
+                                .rows_stride = 16,
+                                .rows_batch_stride = 100,
+                                .out_stride = 12,
+                                .out_batch_stride = 40};
+    struct posemb__call call;
+
+    (void)state;
+    assert_int_equal(resolve_call(&desc, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.rows_bytes, 100 + 2 * 16 + 8);
+    assert_int_equal(call.out_bytes, 40 + 2 * 12 + 8);
+    assert_int_equal(call.ids_bytes, 0);
+    assert_int_equal(call.table_bytes, 0);
+}
+
+static void test_position_bytes_follow_the_rule(void **state)
+{
+    static const struct {
+        posemb_position_rule rule;
+        uint64_t bytes;
+    } rows[] = {
+        {POSEMB_POSITIONS_INDEX, 0},
+        {POSEMB_POSITIONS_ROW_START, 2 * 4},
+        {POSEMB_POSITIONS_EXPLICIT, 6 * 4},
+        {POSEMB_POSITIONS_EXPLICIT_SHARED, 3 * 4},
+    };
+    const posemb_shape shape = {.batch = 2, .length = 3};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const posemb_desc desc = {.dim = 4, .operation = POSEMB_TABLE, .positions = rows[i].rule};
+        struct posemb__call call;
+
+        assert_int_equal(resolve_call(&desc, &shape, &call, NULL), POSEMB_OK);
+        assert_int_equal(call.positions_bytes, rows[i].bytes);
+    }
+}
+
+static void test_no_tokens_need_nothing(void **state)
+{
+    const posemb_desc desc = {.dim = 4};
+    const posemb_shape shapes[] = {{.batch = 0, .length = 5}, {.batch = 5, .length = 0}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct posemb__call call;
+
+        assert_int_equal(resolve_call(&desc, &shapes[i], &call, NULL), POSEMB_OK);
+        assert_int_equal(call.tokens, 0);
+        assert_int_equal(call.out_bytes, 0);
+        assert_int_equal(call.ids_bytes, 0);
+    }
+}
+
+struct bad_shape {
+    posemb_operation operation;
+    posemb_position_rule positions;
+    posemb_shape shape;
+    const char *words;
+};
+
+static void assert_refused(const struct bad_shape *row, posemb_status status)
+{
+    const posemb_desc desc = {.dim = 4, .operation = row->operation, .positions = row->positions};
+    struct posemb__call call;
+    posemb_error error = {.message = ""};
+
+    assert_int_equal(resolve_call(&desc, &row->shape, &call, &error), status);
+    assert_int_equal(error.status, status);
+    assert_int_equal(error.cl_code, 0);
+    assert_says(&error, row->words);
+}
+
+static void test_a_shape_out_of_range_is_named_with_its_value(void **state)
+{
+    static const struct bad_shape rows[] = {
+        {0, 0, {.batch = 65536, .length = 65536, .vocab = 1}, "batch 65536 * length 65536"},
+        {0, 0, {.batch = 1, .length = BIT(32), .vocab = 1}, "length 4294967296"},
+        {0, 0, {.batch = BIT(32), .length = BIT(32), .vocab = 1}, "batch 4294967296"},
+        {0, 0, {.batch = BIT(63), .length = 2, .vocab = 1}, "batch 9223372036854775808"},
+        {0, 0, {.batch = 1, .length = 1}, "vocab is 0"},
+        {0, 0, {1, 1, 1, .start = POSEMB_POSITION_MIN - 1}, "start is -2147483649"},
+        {0, 0, {1, 1, 1, .start = POSEMB_POSITION_MAX + 1}, "start is 4294967296"},
+        {0, 0, {1, 1, 1, .start = INT64_MIN}, "start is -9223372036854775808"},
+        {0, 0, {1, 2, 1, .start = POSEMB_POSITION_MAX}, "start 4294967295 + length 2"},
+        {0, 0, {2, 2, 1, .ids_batch_stride = 6}, "ids_batch_stride is 6"},
+        {0,
+         POSEMB_POSITIONS_EXPLICIT,
+         {2, 2, 1, .positions_batch_stride = 10},
+         "positions_batch_stride is 10"},
+        {0, 0, {1, 1, 1, .table_stride = 12}, "table_stride is 12"},
+        {0, 0, {1, 1, 1, .table_stride = 18}, "table_stride is 18"},
+        {POSEMB_ADD, 0, {1, 1, .rows_stride = 12}, "rows_stride is 12"},
+        {POSEMB_ADD, 0, {1, 1, .rows_stride = 17}, "rows_stride is 17"},
+        {POSEMB_ADD, 0, {2, 1, .rows_batch_stride = 18}, "rows_batch_stride is 18"},
+        {0, 0, {1, 1, 1, .out_stride = 12}, "out_stride is 12"},
+        {0, 0, {1, 1, 1, .out_stride = 18}, "out_stride is 18"},
+        {0, 0, {2, 2, 1, .out_batch_stride = 34}, "out_batch_stride is 34"},
+        {0, 0, {2, 2, 1, .out_batch_stride = 28}, "out_batch_stride is 28"},
+        {0, 0, {2, 2, 1, .out_batch_stride = 4}, "out_batch_stride is 4"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_refused(&rows[i], POSEMB_INVALID_ARGUMENT);
+}
+
+static void test_sizes_that_overflow_are_named(void **state)
+{
+    static const struct bad_shape rows[] = {
+        {0, 0, {1, 1, .vocab = UINT64_MAX}, "vocab * table_stride"},
+        {0, 0, {1, 1, .vocab = BIT(60)}, "vocab * table_stride"},
+        {0, 0, {1, 1, .vocab = 3, .table_stride = BIT(63)}, "vocab * table_stride"},
+        {0, 0, {1, 1, .vocab = 2, .table_stride = UINT64_MAX - 3}, "vocab * table_stride"},
+        {0, 0, {3, 1, 1, .ids_batch_stride = BIT(63)}, "ids_batch_stride"},
+        {0, 0, {2, 1, 1, .ids_batch_stride = UINT64_MAX - 3}, "ids_batch_stride"},
+        {0,
+         POSEMB_POSITIONS_EXPLICIT,
+         {3, 1, 1, .positions_batch_stride = BIT(63)},
+         "positions_batch_stride"},
+        {0, 0, {1, 3, 1, .out_stride = BIT(63)}, "out_batch_stride"},
+        {0, 0, {1, 2, 1, .out_stride = UINT64_MAX - 3}, "out_batch_stride"},
+        {0, 0, {3, 1, 1, .out_batch_stride = BIT(63)}, "out_batch_stride"},
+        {0, 0, {2, 1, 1, .out_batch_stride = UINT64_MAX - 3}, "out_batch_stride"},
+        {POSEMB_ADD, 0, {1, 3, .rows_stride = BIT(63)}, "rows_batch_stride"},
+        {POSEMB_ADD, 0, {3, 1, .rows_batch_stride = BIT(63)}, "rows_batch_stride"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_refused(&rows[i], POSEMB_SIZE_OVERFLOW);
+}
+
+static void test_ends_of_shape_ranges_are_good(void **state)
+{
+    const posemb_desc desc = {.dim = 4, .operation = POSEMB_TABLE};
+    const posemb_shape shapes[] = {
+        {.batch = 1, .length = POSEMB_TOKENS_MAX},
+        {.batch = POSEMB_TOKENS_MAX, .length = 1, .start = POSEMB_POSITION_MAX},
+        {.batch = 1, .length = 1, .start = POSEMB_POSITION_MIN},
+        {.batch = 1, .length = POSEMB_TOKENS_MAX, .start = 1},
+        {.batch = 1, .length = 2, .start = POSEMB_POSITION_MAX - 1},
+        {.batch = 2, .length = 2, .out_stride = 20, .out_batch_stride = 36},
+        {.batch = 1, .length = 2, .out_batch_stride = 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct posemb__call call;
+
+        assert_int_equal(resolve_call(&desc, &shapes[i], &call, NULL), POSEMB_OK);
+    }
+}
+
+static void test_batch_rows_may_lie_within_a_token(void **state)
+{
+    const posemb_desc desc = {.dim = 4, .operation = POSEMB_TABLE};
+    const posemb_shape good = {.batch = 3, .length = 5, .out_stride = 48, .out_batch_stride = 16};
+    const posemb_shape bad = {.batch = 3, .length = 5, .out_stride = 44, .out_batch_stride = 16};
+    struct posemb__call call;
+
+    (void)state;
+    assert_int_equal(resolve_call(&desc, &good, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.out_bytes, 3 * 5 * 16);
+    assert_int_equal(resolve_call(&desc, &bad, &call, NULL), POSEMB_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_version_is_of_the_header),
+        cmocka_unit_test(test_zeros_are_defaults),
+        cmocka_unit_test(test_what_is_set_stays),
+        cmocka_unit_test(test_a_field_out_of_range_is_named_with_its_value),
+        cmocka_unit_test(test_negative_enums_are_out_of_range),
+        cmocka_unit_test(test_ends_of_ranges_are_good),
+        cmocka_unit_test(test_resolve_needs_both_descriptions),
+        cmocka_unit_test(test_pair_count),
+        cmocka_unit_test(test_phase_steps_need_room),
+        cmocka_unit_test(test_phase_steps_refuse_bad_arguments),
+        cmocka_unit_test(test_no_pairs_need_no_room),
+        cmocka_unit_test(test_int_sizes),
+        cmocka_unit_test(test_zero_strides_are_dense),
+        cmocka_unit_test(test_bytes_end_with_the_last_element),
+        cmocka_unit_test(test_position_bytes_follow_the_rule),
+        cmocka_unit_test(test_no_tokens_need_nothing),
+        cmocka_unit_test(test_a_shape_out_of_range_is_named_with_its_value),
+        cmocka_unit_test(test_sizes_that_overflow_are_named),
+        cmocka_unit_test(test_ends_of_shape_ranges_are_good),
+        cmocka_unit_test(test_batch_rows_may_lie_within_a_token),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

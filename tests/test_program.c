@@ -1,0 +1,141 @@
+/* Option strings of the kernels, and building them. */
+#include "program.h"
+
+#include "support/device.h"
+#include "support/not_applicable.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static const struct posemb__program_key gpu_key = {POSEMB_TABLE, false, 4, 4};
+
+static void test_options_name_every_choice(void **state)
+{
+    const struct posemb__program_key key = {POSEMB_ADD, true, 16, 8};
+    char options[POSEMB__OPTIONS_SIZE];
+
+    (void)state;
+    posemb__program_options(&key, options);
+    assert_string_equal(options, "-cl-std=CL1.2 -DPOSEMB_OPERATION=2 -DPOSEMB_HALVES=1 "
+                                 "-DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
+}
+
+static void test_options_are_never_cut(void **state)
+{
+    const struct posemb__program_key key = {POSEMB_TABLE, false, UINT32_MAX, UINT32_MAX};
+    char options[POSEMB__OPTIONS_SIZE];
+
+    (void)state;
+    posemb__program_options(&key, options);
+    assert_non_null(strstr(options, "-DPOSEMB_ROWS=4294967295"));
+}
+
+static void test_the_source_is_embedded_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(strlen(posemb__kernel_source), posemb__kernel_source_size);
+    assert_non_null(strstr(posemb__kernel_source, "posemb_stage_shared"));
+    assert_null(strstr(posemb__kernel_source, "#include \""));
+}
+
+static void check_builds(posemb_session *session, const struct posemb__program_key *key)
+{
+    cl_program program = NULL;
+    cl_kernel kernel;
+    cl_int code;
+    posemb_error error;
+
+    if (posemb__program_build(posemb_session_context(session),
+                              posemb_session_device(session)->device, key, &program,
+                              &error) != POSEMB_OK)
+        fail_msg("%s", error.message);
+    kernel = clCreateKernel(program, "posemb_stage", &code);
+    assert_int_equal(code, CL_SUCCESS);
+    clReleaseKernel(kernel);
+    clReleaseProgram(program);
+}
+
+static void test_every_gpu_program_builds(void **state)
+{
+    for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
+        for (int halves = 0; halves < 2; halves++) {
+            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, 4, 4};
+
+            check_builds(*state, &key);
+        }
+}
+
+static void test_every_cpu_program_builds(void **state)
+{
+    if (support_not_applicable(posemb_session_device(*state), SUPPORT_CPU_SHAPE))
+        skip();
+    for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
+        for (int halves = 0; halves < 2; halves++) {
+            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, 16,
+                                                    8};
+
+            check_builds(*state, &key);
+        }
+}
+
+static void test_a_failed_build_gives_the_log(void **state)
+{
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, 5, 4};
+    cl_program program = (cl_program)state;
+    posemb_error error;
+
+    assert_int_equal(posemb__program_build(posemb_session_context(*state),
+                                           posemb_session_device(*state)->device, &bad, &program,
+                                           &error),
+                     POSEMB_BUILD_FAILED);
+    assert_int_equal(error.status, POSEMB_BUILD_FAILED);
+    assert_int_not_equal(error.cl_code, CL_SUCCESS);
+    assert_non_null(strstr(error.message, "clBuildProgram: CL_"));
+    assert_null(program);
+}
+
+static void test_a_failed_build_ends_without_a_newline(void **state)
+{
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, 0, 4};
+    cl_program program;
+    posemb_error error;
+
+    posemb__program_build(posemb_session_context(*state), posemb_session_device(*state)->device,
+                          &bad, &program, &error);
+    assert_int_equal(error.status, POSEMB_BUILD_FAILED);
+    assert_int_not_equal(error.message[strlen(error.message) - 1], '\n');
+}
+
+static void test_a_context_that_is_none_is_refused(void **state)
+{
+    cl_program program = (cl_program)state;
+    posemb_error error;
+
+    assert_int_equal(posemb__program_build(NULL, posemb_session_device(*state)->device, &gpu_key,
+                                           &program, &error),
+                     POSEMB_DEVICE_ERROR);
+    assert_int_equal(error.cl_code, CL_INVALID_CONTEXT);
+    assert_null(program);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_name_every_choice),
+        cmocka_unit_test(test_options_are_never_cut),
+        cmocka_unit_test(test_the_source_is_embedded_whole),
+        cmocka_unit_test(test_every_gpu_program_builds),
+        cmocka_unit_test(test_every_cpu_program_builds),
+        cmocka_unit_test(test_a_failed_build_gives_the_log),
+        cmocka_unit_test(test_a_failed_build_ends_without_a_newline),
+        cmocka_unit_test(test_a_context_that_is_none_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, support_open_session, support_close_session);
+}

@@ -1,0 +1,295 @@
+/* posemb bench: the stage against plain copies of the same bytes, as a table and as JSON lines. */
+#include "bench.h"
+#include "command.h"
+#include "file_bytes.h"
+#include "options.h"
+#include "selftest.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: posemb bench [--device DEV|all] [--shape BxSxD] [--json FILE]\n\n"
+    "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
+    "kernels of\n"
+    "several widths and store kinds; the best counts), interleaved in this process. Every element "
+    "of\n"
+    "the output is compared with the reference before and after; where one differs there is no "
+    "number\n"
+    "and the exit status is 1. Rows are cold: ids cycle over a table of 32000 rows, unless it "
+    "says\n"
+    "hot. With a reader, a kernel that reads the output follows both the stage and the copy.\n\n"
+    "  --device  a number of posemb devices, name:SUBSTRING, or all; default $POSEMB_DEVICE, else "
+    "the\n"
+    "            first usable device\n"
+    "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
+    "  --json    write one JSON object a line; bench/README.md documents them\n";
+
+enum { OPTION_SHAPE = 512, OPTION_JSON };
+
+static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
+                                              {"device", required_argument, NULL, OPTION_DEVICE},
+                                              {"shape", required_argument, NULL, OPTION_SHAPE},
+                                              {"json", required_argument, NULL, OPTION_JSON},
+                                              {NULL, 0, NULL, 0}};
+
+static const struct bench_case default_cases[] = {
+    {POSEMB_ENCODE, 8, 2048, 1024, false, false, false},
+    {POSEMB_ENCODE, 8, 2048, 1024, true, false, false},
+    {POSEMB_ENCODE, 1, 8192, 1024, false, false, false},
+    {POSEMB_ENCODE, 8, 2048, 1024, false, true, false},
+    {POSEMB_ENCODE, 8, 2048, 1024, false, false, true},
+    {POSEMB_ADD, 8, 2048, 1024, false, false, false},
+    {POSEMB_TABLE, 1, 8192, 1024, false, false, false},
+    {POSEMB_ENCODE, 32, 512, 768, false, true, false},
+    {POSEMB_ENCODE, 1, 2048, 512, false, true, false},
+    {POSEMB_ENCODE, 8, 1, 1024, false, true, false},
+};
+enum { DEFAULT_CASES = sizeof default_cases / sizeof *default_cases };
+
+struct bench_options {
+    const char *device;
+    const char *json;
+    bool has_shape;
+    uint32_t shape[3];
+};
+
+/* Everything one run of the command collects. */
+struct report {
+    const struct bench_options *options;
+    struct file_output *output; /* NULL: no JSON */
+    posemb_error error;
+};
+
+static bool parse_shape(const char *text, uint32_t shape[3])
+{
+    int end = 0;
+    uint64_t sizes[3];
+
+    if (sscanf(text, "%10" SCNu64 "x%10" SCNu64 "x%10" SCNu64 "%n", &sizes[0], &sizes[1], &sizes[2],
+               &end) != 3 ||
+        text[end] != '\0')
+        return false;
+    for (int i = 0; i < 3; i++) {
+        if (sizes[i] == 0 || sizes[i] > UINT32_MAX)
+            return false;
+        shape[i] = (uint32_t)sizes[i];
+    }
+    return shape[2] <= POSEMB_DIM_MAX && sizes[0] * sizes[1] <= (uint64_t)1 << 28;
+}
+
+/* All operations and kinds of positions and consumers of one shape. */
+static size_t cases_of_shape(const uint32_t shape[3], struct bench_case *cases)
+{
+    size_t count = 0;
+
+    for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
+        for (int variant = 0; variant < 3; variant++)
+            cases[count++] = (struct bench_case){.operation = (posemb_operation)operation,
+                                                 .batch = shape[0],
+                                                 .length = shape[1],
+                                                 .dim = shape[2],
+                                                 .explicit_positions = variant == 1,
+                                                 .with_reader = variant == 2};
+    return count;
+}
+
+static json_t *to_json(const posemb_device_info *info, const struct bench_case *bench_case,
+                       const struct bench_result *result)
+{
+    json_t *object = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:s, s:s}", "schema", 1, "kind",
+        "stage", "device", info->name, "platform", info->platform_name, "driver", info->driver,
+        "op", operation_name(bench_case->operation), "shape", (int)bench_case->batch,
+        (int)bench_case->length, (int)bench_case->dim, "dtype", "f32", "positions",
+        bench_case->explicit_positions ? "explicit" : "index", "consumer",
+        bench_case->with_reader ? "reader" : "none", "rows", bench_case->hot_rows ? "hot" : "cold");
+
+    json_object_set_new(object, "verified", json_boolean(result->verified));
+    json_object_set_new(object, "differing", json_integer((json_int_t)result->differing));
+    if (!result->verified)
+        return object;
+    json_object_update_new(
+        object,
+        json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s}", "statistic", "min", "repeats",
+                  (int)result->repeats, "launches", (int)result->launches, "seconds",
+                  result->seconds, "copy_seconds", result->copy_seconds, "ratio_to_copy",
+                  result->ratio_to_copy, "median_seconds", result->median_seconds,
+                  "copy_median_seconds", result->copy_median_seconds, "copy", result->copy));
+    return object;
+}
+
+/* One line of JSON; takes `object`. */
+static posemb_status write_line(struct report *report, json_t *object)
+{
+    posemb_status status = POSEMB_OK;
+    char *text = NULL;
+
+    if (report->output)
+        text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (text)
+        status = file_output_write(report->output, text, strlen(text), &report->error);
+    if (text && status == POSEMB_OK)
+        status = file_output_write(report->output, "\n", 1, &report->error);
+    free(text);
+    json_decref(object);
+    return status;
+}
+
+static void print_case(const struct bench_case *bench_case, const struct bench_result *result)
+{
+    char shape[40];
+
+    snprintf(shape, sizeof shape, "[%" PRIu32 ",%" PRIu32 ",%" PRIu32 "]", bench_case->batch,
+             bench_case->length, bench_case->dim);
+    printf("  %-6s %-16s %-8s %-6s %-4s ", operation_name(bench_case->operation), shape,
+           bench_case->explicit_positions ? "explicit" : "index",
+           bench_case->with_reader ? "reader" : "none", bench_case->hot_rows ? "hot" : "cold");
+    if (result->verified)
+        printf("%10.1f us %10.1f us  %5.2f  %s\n", result->seconds * 1e6,
+               result->copy_seconds * 1e6, result->ratio_to_copy, result->copy);
+    else
+        printf("MISMATCH: %zu values differ from the reference; no number\n", result->differing);
+    fflush(stdout);
+}
+
+static int run_case(const struct target *target, const struct bench_case *bench_case,
+                    struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_result result;
+
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r  measuring %s [%" PRIu32 ",%" PRIu32 ",%" PRIu32 "] ...\033[K\r",
+                operation_name(bench_case->operation), bench_case->batch, bench_case->length,
+                bench_case->dim);
+    if (bench_run(target->session, bench_case, &result, &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    print_case(bench_case, &result);
+    if (write_line(report, to_json(info, bench_case, &result)) != POSEMB_OK)
+        return command_failed(&report->error);
+    return result.verified ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int run_overhead(const struct target *target, struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_overhead overhead;
+    double share;
+
+    if (bench_overhead_run(target->session, &overhead, &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    share = overhead.enqueue_seconds - overhead.raw_seconds;
+    printf("  one enqueue: %.2f us, the same OpenCL calls by hand %.2f us: the library's share is "
+           "%.2f us\n",
+           overhead.enqueue_seconds * 1e6, overhead.raw_seconds * 1e6, share * 1e6);
+    if (write_line(report, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "schema",
+                                     1, "kind", "enqueue", "device", info->name, "platform",
+                                     info->platform_name, "driver", info->driver, "statistic",
+                                     "median", "repeats", (int)overhead.repeats, "seconds",
+                                     overhead.enqueue_seconds, "raw_seconds", overhead.raw_seconds,
+                                     "library_seconds", share)) != POSEMB_OK)
+        return command_failed(&report->error);
+    return EXIT_DONE;
+}
+
+static int bench_target(const struct target *target, void *context)
+{
+    struct report *report = context;
+    struct bench_case cases[DEFAULT_CASES];
+    size_t count = DEFAULT_CASES;
+    int worst = EXIT_DONE;
+
+    if (!target->session) {
+        fprintf(stderr,
+                "posemb: the reference is a definition, not a thing to measure; bench needs "
+                "an OpenCL device\n");
+        return EXIT_FAILED;
+    }
+    memcpy(cases, default_cases, sizeof cases);
+    if (report->options->has_shape)
+        count = cases_of_shape(report->options->shape, cases);
+    printf("%s\n  %-6s %-16s %-8s %-6s %-4s %13s %13s  %5s  %s\n", target_name(target), "op",
+           "shape", "position", "reader", "rows", "stage", "copy", "ratio", "best copy");
+    for (size_t i = 0; i < count; i++) {
+        const int status = run_case(target, &cases[i], report);
+        worst = status > worst ? status : worst;
+    }
+    if (worst == EXIT_DONE)
+        worst = run_overhead(target, report);
+    return worst;
+}
+
+static int parse(int count, char **arguments, struct bench_options *options)
+{
+    int letter;
+
+    memset(options, 0, sizeof *options);
+    optind = 1;
+    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
+        switch (letter) {
+        case OPTION_HELP:
+            fputs(help, stdout);
+            return -1;
+        case OPTION_DEVICE:
+            options->device = optarg;
+            break;
+        case OPTION_JSON:
+            options->json = optarg;
+            break;
+        case OPTION_SHAPE:
+            options->has_shape = true;
+            if (!parse_shape(optarg, options->shape))
+                return command_usage(arguments[0],
+                                     "--shape is \"%s\", not BxSxD with D up to 65536 and up to "
+                                     "2^28 tokens",
+                                     optarg);
+            break;
+        default:
+            return command_usage(arguments[0], "the options are wrong");
+        }
+    }
+    if (optind < count)
+        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    return EXIT_DONE;
+}
+
+static int run(const struct bench_options *options, struct report *report)
+{
+    size_t visited;
+    int worst;
+
+    if (target_for_each(options->device, bench_target, report, &visited, &worst, &report->error) !=
+        POSEMB_OK)
+        return command_failed(&report->error);
+    if (visited > 0)
+        return worst;
+    fprintf(stderr, "posemb: there is no OpenCL device to measure\n");
+    return EXIT_FAILED;
+}
+
+int command_bench(int count, char **arguments)
+{
+    struct bench_options options;
+    struct file_output output;
+    struct report report = {.options = &options};
+    int status = parse(count, arguments, &options);
+
+    if (status != EXIT_DONE)
+        return status < 0 ? EXIT_DONE : status;
+    if (options.json) {
+        if (file_output_begin(options.json, &output, &report.error) != POSEMB_OK)
+            return command_failed(&report.error);
+        report.output = &output;
+    }
+    status = run(&options, &report);
+    /* Records of a mismatch are written too: they say that it was not verified. */
+    if (report.output && output.temporary &&
+        file_output_commit(report.output, &report.error) != POSEMB_OK)
+        return command_failed(&report.error);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* Bit comparison of a device with the reference, over many shapes, conventions and positions. */
+#ifndef POSEMB_SELFTEST_H
+#define POSEMB_SELFTEST_H
+
+#include "target.h"
+
+#include <stdbool.h>
+
+/* What one group of cases found: an operation with a convention. */
+struct selftest_group {
+    posemb_operation operation;
+    const posemb_convention_info *convention;
+    size_t cases;
+    size_t values;
+    size_t differing; /* values whose bits differ, and records that differ */
+    uint64_t digest;  /* XXH64 of the target's values, NaNs mapped to one pattern */
+};
+
+enum { SELFTEST_GROUPS_MAX = 64 };
+
+struct selftest {
+    struct selftest_group groups[SELFTEST_GROUPS_MAX];
+    size_t group_count;
+    size_t values;
+    size_t differing;
+    uint64_t digest; /* of the digests of the groups */
+};
+
+/* `quick`: a few cases of each group (posemb devices); else all (posemb verify). */
+posemb_status selftest_run(const struct target *target, bool quick, struct selftest *selftest,
+                           posemb_error *error);
+
+/* "encode", "add", "table". */
+const char *operation_name(posemb_operation operation);
+
+#endif

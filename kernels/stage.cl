@@ -185,8 +185,10 @@ static inline void posemb_group(const struct posemb_launch *a, global const ucha
             posemb_put_zeros(a, &rows[r]);
             continue;
         }
-        if (POSEMB_CPU && !all_good)
+#if POSEMB_CPU
+        if (!all_good)
             posemb_walk_anywhere(a, steps, &rows[r], 1, false);
+#endif
         posemb_walk_pairs(a, steps, &rows[r], rest);
     }
 }

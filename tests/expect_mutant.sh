@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# expect_mutant.sh COMMAND verify|bench|devices differs|equal: the subcommand tells, by exit status and
+# in words, that the bits of its kernels differ from the reference, or that they are equal.
+set -u
+command=$1
+subcommand=$2
+outcome=$3
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+arguments=()
+case $subcommand in
+bench) arguments=(--device 0 --shape 2x64x96 --json "$folder/bench.jsonl") ;;
+verify) arguments=(--device 0) ;;
+esac
+if [ "$outcome" = differs ]; then
+    expected=1
+else
+    expected=0
+fi
+
+"$command" "$subcommand" "${arguments[@]}" >"$folder/output" 2>&1
+status=$?
+cat "$folder/output"
+if [ "$status" -ne "$expected" ]; then
+    echo "FAILED: exit status $status, not $expected"
+    exit 1
+fi
+
+# How each subcommand says it. "0 differ" and "may differ" do not count.
+case $subcommand in
+verify) words='MISMATCH' ;;
+devices) words='BITS DIFFER' ;;
+bench) words='[1-9][0-9]* .*(differ|mismatch)' ;;
+esac
+if grep -Eiq "$words" "$folder/output"; then
+    found=differs
+else
+    found=equal
+fi
+if [ "$found" != "$outcome" ]; then
+    echo "FAILED: the output reads as \"$found\", not \"$outcome\""
+    exit 1
+fi
+if [ "$subcommand" = bench ] && [ ! -s "$folder/bench.jsonl" ]; then
+    echo "FAILED: bench wrote no JSON"
+    exit 1
+fi

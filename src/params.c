@@ -120,7 +120,7 @@ posemb_status posemb_phase_steps(const posemb_desc *desc, uint64_t *steps, size_
                                  posemb_error *error)
 {
     struct posemb__channels channels;
-    posemb_desc resolved;
+    posemb_desc resolved = {0};
     const posemb_status status = posemb_desc_resolve(desc, &resolved, error);
 
     if (status != POSEMB_OK)

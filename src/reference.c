@@ -218,7 +218,7 @@ static posemb_status run_all(struct run *run, posemb_error *error)
 {
     const posemb_shape *shape = &run->call.shape;
     uint64_t *steps = malloc((run->channels.pairs + 1) * sizeof *steps);
-    float *pe = malloc(run->desc.dim * sizeof *pe);
+    float *pe = calloc(run->desc.dim, sizeof *pe);
 
     if (!steps || !pe) {
         free(steps);

@@ -352,30 +352,6 @@ static void test_buffers_that_are_not_used_are_ignored(void **state)
     close_scene(&scene);
 }
 
-static void test_an_event_of_another_context_is_refused(void **state)
-{
-    const posemb_desc desc = {.dim = 6, .concurrency = 1};
-    struct scene scene = open_scene(*state, &desc, &small_shape, &plain);
-    cl_context context = support_make_context(*state);
-    cl_int code;
-    cl_event foreign = clCreateUserEvent(context, &code);
-    cl_event event = NULL;
-    posemb_error error;
-
-    assert_int_equal(code, CL_SUCCESS);
-    assert_int_equal(
-        posemb_enqueue(scene.plan, scene.queue, &scene.args, 1, &foreign, &event, &error),
-        POSEMB_DEVICE_ERROR);
-    assert_int_equal(error.cl_code, CL_INVALID_CONTEXT);
-    assert_null(event);
-    support_call_check_untouched(&scene.call, *state);
-    enqueue(&scene, 0, NULL, NULL); /* the only slot is free again */
-    support_call_check(&scene.call, *state);
-    clReleaseEvent(foreign);
-    clReleaseContext(context);
-    close_scene(&scene);
-}
-
 /* ---- No tokens */
 
 static posemb_args no_tokens(void)
@@ -841,7 +817,6 @@ int main(void)
         cmocka_unit_test(test_neighbours_in_a_buffer_are_good),
         cmocka_unit_test(test_in_place_needs_the_same_strides),
         cmocka_unit_test(test_buffers_that_are_not_used_are_ignored),
-        cmocka_unit_test(test_an_event_of_another_context_is_refused),
         cmocka_unit_test(test_no_tokens_need_no_event),
         cmocka_unit_test(test_no_tokens_complete_the_event),
         cmocka_unit_test(test_no_tokens_honour_the_wait_list),

@@ -5,6 +5,7 @@
 #include "options.h"
 #include "selftest.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -65,21 +66,23 @@ struct report {
     posemb_error error;
 };
 
+/* "BxSxD", each a whole number from 1. */
 static bool parse_shape(const char *text, uint32_t shape[3])
 {
-    int end = 0;
-    uint64_t sizes[3];
+    char *end = NULL;
 
-    if (sscanf(text, "%10" SCNu64 "x%10" SCNu64 "x%10" SCNu64 "%n", &sizes[0], &sizes[1], &sizes[2],
-               &end) != 3 ||
-        text[end] != '\0')
-        return false;
     for (int i = 0; i < 3; i++) {
-        if (sizes[i] == 0 || sizes[i] > UINT32_MAX)
+        unsigned long long size;
+
+        if (!isdigit((unsigned char)*text))
             return false;
-        shape[i] = (uint32_t)sizes[i];
+        size = strtoull(text, &end, 10);
+        if (size == 0 || size > UINT32_MAX || *end != (i < 2 ? 'x' : '\0'))
+            return false;
+        shape[i] = (uint32_t)size;
+        text = end + 1;
     }
-    return shape[2] <= POSEMB_DIM_MAX && sizes[0] * sizes[1] <= (uint64_t)1 << 28;
+    return shape[2] <= POSEMB_DIM_MAX && (uint64_t)shape[0] * shape[1] <= (uint64_t)1 << 28;
 }
 
 /* All operations and kinds of positions and consumers of one shape. */
@@ -275,7 +278,7 @@ static int run(const struct bench_options *options, struct report *report)
 int command_bench(int count, char **arguments)
 {
     struct bench_options options;
-    struct file_output output;
+    struct file_output output = {0};
     struct report report = {.options = &options};
     int status = parse(count, arguments, &options);
 

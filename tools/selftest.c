@@ -166,6 +166,7 @@ static posemb_status run_both(const struct target *target, struct buffers *buffe
     buffers->args.record = &found;
     if (status == POSEMB_OK)
         status = target_run(target, &buffers->desc, &buffers->args, error);
+    buffers->args.record = NULL;
     if (status == POSEMB_OK)
         group->differing +=
             posemb_compare_bits(buffers->out, buffers->expected, buffers->values, NULL) +

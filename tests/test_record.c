@@ -341,6 +341,7 @@ static void test_read_keeps_to_its_wait_list(void **state)
         support_make_queue(*state, in_order ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
 
     assert_int_equal(code, CL_SUCCESS);
+    assert_int_equal(clFinish(posemb_session_queue(*state)), CL_SUCCESS); /* the clearing */
     assert_int_equal(posemb_enqueue(launch.plan, queue, &launch.args, 0, NULL, &done, NULL),
                      POSEMB_OK);
     assert_int_equal(posemb_record_read(launch.plan, queue, &launch.args, 1, &done, &report, NULL),

@@ -8,6 +8,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+posemb_status posemb__check_waits(cl_uint num_waits, const cl_event *waits, posemb_error *error)
+{
+    if ((num_waits > 0) == (waits != NULL))
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "num_waits is %u, but waits is %s",
+                        (unsigned)num_waits, waits ? "not NULL" : "NULL");
+}
+
 posemb_status posemb__check_queue(cl_context context, cl_device_id device, cl_command_queue queue,
                                   posemb_error *error)
 {
@@ -222,6 +230,8 @@ posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queue queue,
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
                             plan ? "args" : "plan");
     status = posemb__check_queue(plan->engine->context, plan->engine->device, queue, error);
+    if (status == POSEMB_OK)
+        status = posemb__check_waits(num_waits, waits, error);
     if (status == POSEMB_OK)
         status = posemb__call_resolve(&plan->desc, &args->shape, &call, error);
     if (status != POSEMB_OK)

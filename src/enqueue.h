@@ -5,6 +5,9 @@
 #include "../kernels/launch.h"
 #include "plan.h"
 
+/* A wait list is there where it has a length, and only there: drivers do not all check it. */
+posemb_status posemb__check_waits(cl_uint num_waits, const cl_event *waits, posemb_error *error);
+
 /* The queue belongs to that context and device. */
 posemb_status posemb__check_queue(cl_context context, cl_device_id device, cl_command_queue queue,
                                   posemb_error *error);

@@ -14,7 +14,9 @@ posemb_status posemb_record_clear(cl_command_queue queue, const posemb_buffer *r
     if (!queue || !record)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
                             queue ? "record" : "queue");
-    status = posemb__check_buffer("record", record, sizeof(uint32_t), sizeof clear, error);
+    status = posemb__check_waits(num_waits, waits, error);
+    if (status == POSEMB_OK)
+        status = posemb__check_buffer("record", record, sizeof(uint32_t), sizeof clear, error);
     if (status != POSEMB_OK)
         return status;
     code = clEnqueueWriteBuffer(queue, record->mem, CL_FALSE, record->offset, sizeof clear, &clear,
@@ -116,6 +118,8 @@ posemb_status posemb_record_read(const posemb_plan *plan, cl_command_queue queue
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
                             !plan ? "plan" : (!args ? "args" : "report"));
     status = posemb__check_queue(plan->engine->context, plan->engine->device, queue, error);
+    if (status == POSEMB_OK)
+        status = posemb__check_waits(num_waits, waits, error);
     if (status == POSEMB_OK)
         status = posemb__check_buffer("record", &args->record, sizeof(uint32_t),
                                       sizeof found.record, error);

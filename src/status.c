@@ -15,7 +15,7 @@ static const struct status_text texts[] = {
     {POSEMB_INVALID_ARGUMENT, "POSEMB_INVALID_ARGUMENT",
      "a field or an argument breaks its documented range"},
     {POSEMB_SIZE_OVERFLOW, "POSEMB_SIZE_OVERFLOW",
-     "a product of sizes does not fit in 64 bits or in memory"},
+     "a buffer would reach beyond 2^63 bytes, or the memory's size"},
     {POSEMB_OUT_OF_MEMORY, "POSEMB_OUT_OF_MEMORY",
      "an allocation on the host or the device failed"},
     {POSEMB_NO_DEVICE, "POSEMB_NO_DEVICE", "no OpenCL device fits the request"},

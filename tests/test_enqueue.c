@@ -95,6 +95,25 @@ static void test_missing_arguments_are_refused(void **state)
     close_scene(&scene);
 }
 
+static void test_a_wait_list_has_a_length_or_neither(void **state)
+{
+    const posemb_desc desc = {.dim = 6};
+    struct scene scene = open_scene(*state, &desc, &small_shape, &plain);
+    const cl_event some_event = (cl_event)(uintptr_t)&small_shape;
+    cl_event event = some_event;
+    posemb_error error;
+
+    assert_int_equal(posemb_enqueue(scene.plan, scene.queue, &scene.args, 1, NULL, &event, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "num_waits is 1, but waits is NULL"));
+    assert_int_equal(
+        posemb_enqueue(scene.plan, scene.queue, &scene.args, 0, &some_event, &event, &error),
+        POSEMB_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "num_waits is 0, but waits is not NULL"));
+    assert_ptr_equal(event, some_event);
+    close_scene(&scene);
+}
+
 /* Where the buffers are in posemb_args, by enum support_buffer. */
 static posemb_buffer *buffer_in(posemb_args *args, int which)
 {
@@ -805,6 +824,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_arguments_are_refused),
+        cmocka_unit_test(test_a_wait_list_has_a_length_or_neither),
         cmocka_unit_test(test_a_missing_buffer_is_named),
         cmocka_unit_test(test_an_unaligned_offset_is_named),
         cmocka_unit_test(test_a_buffer_one_byte_short_is_named),

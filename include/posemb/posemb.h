@@ -66,9 +66,9 @@ POSEMB_API const char *posemb_version(void);
 typedef enum posemb_status {
     POSEMB_OK = 0,
     POSEMB_INVALID_ARGUMENT = 1, /**< a field or an argument breaks its documented range */
-    POSEMB_SIZE_OVERFLOW = 2,    /**< a product of sizes does not fit in 64 bits or in memory */
-    POSEMB_OUT_OF_MEMORY = 3,    /**< an allocation on the host or on the device failed */
-    POSEMB_NO_DEVICE = 4,        /**< no OpenCL device fits the request */
+    POSEMB_SIZE_OVERFLOW = 2, /**< a buffer would reach beyond 2^63 bytes, or the memory's size */
+    POSEMB_OUT_OF_MEMORY = 3, /**< an allocation on the host or on the device failed */
+    POSEMB_NO_DEVICE = 4,     /**< no OpenCL device fits the request */
     POSEMB_BUILD_FAILED = 5, /**< the driver could not build the kernels; the message has its log */
     POSEMB_DEVICE_ERROR = 6, /**< any other OpenCL failure; posemb_error.cl_code has the code */
     POSEMB_BUFFER_TOO_SMALL =
@@ -239,8 +239,9 @@ typedef struct posemb_shape {
     uint64_t rows_stride;       /**< from row to row of `rows`, >= 4 D; 0: 4 D; ADD only */
     uint64_t rows_batch_stride; /**< from rows[b, 0] to rows[b + 1, 0]; 0: S * rows_stride */
     uint64_t out_stride;        /**< from row to row of the output, >= 4 D; 0: 4 D */
-    uint64_t out_batch_stride;  /**< from out[b, 0] to out[b + 1, 0], >= S * out_stride;
-                                     0: S * out_stride */
+    uint64_t out_batch_stride;  /**< from out[b, 0] to out[b + 1, 0]; 0: S * out_stride. No two rows
+                                     may overlap; [S, B, D] is fine (out_stride = 4 B D,
+                                     out_batch_stride = 4 D) */
 } posemb_shape;
 
 #define POSEMB_NO_TOKEN 0xffffffffu
@@ -280,10 +281,11 @@ typedef struct posemb_host_args {
  * @param desc  What to compute.
  * @param args  Sizes and memory, all caller-owned. No alignment is needed.
  * @return POSEMB_OK, also where ids or positions were bad: see args->record;
- *         POSEMB_INVALID_ARGUMENT, POSEMB_SIZE_OVERFLOW, POSEMB_OUT_OF_MEMORY. On failure the
- * output is untouched. Threads: pure; safe to call concurrently on distinct outputs. Source:
- * Vaswani et al. 2017, "Attention Is All You Need", section 3.5; the phase accumulator is that of
- *          Tierney, Rader and Gold 1971, "A digital frequency synthesizer".
+ *         POSEMB_INVALID_ARGUMENT (more than POSEMB_TOKENS_MAX tokens, too), POSEMB_SIZE_OVERFLOW,
+ * POSEMB_OUT_OF_MEMORY. On failure the output is untouched. Threads: pure; safe to call
+ * concurrently on distinct outputs. Source: Vaswani et al. 2017, "Attention Is All You Need",
+ * section 3.5; the phase accumulator is that of Tierney, Rader and Gold 1971, "A digital frequency
+ * synthesizer".
  */
 POSEMB_API posemb_status posemb_reference_run(const posemb_desc *desc, const posemb_host_args *args,
                                               posemb_error *error);

@@ -163,7 +163,7 @@ typedef struct posemb_args {
  * `args` is copied; the buffers may be released as soon as the call has returned.
  *
  * @param queue      Any queue of the engine's context and device; caller-owned.
- * @param num_waits  Number of events in `waits`.
+ * @param num_waits  Number of events in `waits`; 0 where that is NULL, and only there.
  * @param event      NULL, or receives one event, which the caller releases. Untouched on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_SIZE_OVERFLOW, POSEMB_BUFFER_TOO_SMALL,
  *         POSEMB_QUEUE_MISMATCH, POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR. On failure nothing has

@@ -14,14 +14,14 @@ enum {
     WARMUPS = 3,   /* samples that are thrown away */
     TRIALS = 6,    /* samples after which only the best copies go on */
     FINALISTS = 3, /* copies that go on */
-    REPEATS_MIN = 15,
-    REPEATS_MAX = 60,
+    REPEATS_MIN = 21,
+    REPEATS_MAX = 200,
     LAUNCHES_MAX = 256
 };
 
 /* A sample lasts about this long, and a case about that long. */
 static const double sample_seconds = 2e-3;
-static const double case_seconds = 2.5;
+static const double case_seconds = 5.0;
 
 /* Candidate 0 is the stage, candidate 1 + i is copy i. */
 struct run {

@@ -247,7 +247,7 @@ static posemb_status no_such_device(const char *selector, const posemb_device_in
     for (size_t i = 0; i < count && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%zu: %s", i ? ", " : "", i,
                                  devices[i].name);
-    return posemb__fail(error, POSEMB_NO_DEVICE, 0, "no device fits \"%.64s\"; there are %s",
+    return posemb__fail(error, POSEMB_NO_DEVICE, 0, "no device fits \"%.64s\"; the devices are %s",
                         selector && *selector ? selector : "any usable", names);
 }
 

@@ -4,11 +4,9 @@
 #include "cl_error.h"
 #include "status.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 void posemb__program_options(const struct posemb__program_key *key,
                              char options[POSEMB__OPTIONS_SIZE])
@@ -30,8 +28,6 @@ static posemb_status build_failed(cl_program program, cl_device_id device, cl_in
         log = calloc(1, size + 1);
     if (log)
         clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
-    for (size_t end = log ? strlen(log) : 0; end > 0 && isspace((unsigned char)log[end - 1]); end--)
-        log[end - 1] = '\0';
     status = posemb__fail(error, POSEMB_BUILD_FAILED, code, "clBuildProgram: %s (%d): %s",
                           posemb__cl_name(code), (int)code, log ? log : "no log");
     free(log);

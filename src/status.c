@@ -1,8 +1,10 @@
 /* Status names and the filling of posemb_error. */
 #include "status.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct status_text {
     posemb_status status;
@@ -59,6 +61,10 @@ posemb_status posemb__fail(posemb_error *error, posemb_status status, int32_t cl
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        /* Logs of drivers end in newlines, wherever they are cut. */
+        for (size_t end = strlen(error->message);
+             end > 0 && isspace((unsigned char)error->message[end - 1]); end--)
+            error->message[end - 1] = '\0';
     }
     return status;
 }

@@ -217,8 +217,8 @@ static void fill_floats(struct kernel_call *call, const struct kernel_case *kern
 
 static int64_t draw_id(enum kernel_ids kind, int64_t vocab, bool wide, uint64_t *random)
 {
-    const int64_t bad[] = {-1,        vocab,      INT32_MIN,          INT32_MAX,
-                           INT64_MIN, INT64_MAX,  (int64_t)1 << 32,   -((int64_t)1 << 32),
+    const int64_t bad[] = {-1,        vocab,         INT32_MIN,        INT32_MAX,
+                           INT64_MIN, INT64_MAX,     (int64_t)1 << 32, -((int64_t)1 << 32),
                            vocab + 1, INT64_MIN + 1, (int64_t)1 << 62, 1000000007};
     const uint64_t draw = kernel_random(random) >> 8;
     const int64_t one_bad = wide ? bad[draw % 12] : (int32_t)bad[draw % 4];
@@ -268,8 +268,8 @@ bool kernel_call_make(struct kernel_call *call, const struct kernel_case *kernel
     uint64_t random = kernel_case->seed;
 
     call->desc = kernel_desc(kernel_case);
-    call->in_place = kernel_case->value[FACTOR_LAYOUT] == LAYOUT_IN_PLACE &&
-                     call->desc.operation == POSEMB_ADD;
+    call->in_place =
+        kernel_case->value[FACTOR_LAYOUT] == LAYOUT_IN_PLACE && call->desc.operation == POSEMB_ADD;
     place_all(call, kernel_case);
     choose_record(call, kernel_case->seed);
     if (!resize_all(call, kernel_case))

@@ -24,10 +24,10 @@ struct level {
 static const uint32_t all_dims[] = {1, 2, 3, 5, 127, 130, 384, 768, 1000, 4096};
 static const uint32_t small_dims[] = {1, 5, 64, 70};
 
-/* 0, 1, 2, 63, 64, 65 and 4097 tokens; groups of 8 (CPU) and 4 (GPU) rows, whole and not: 33 and 241
- * batch rows run the shared kernel with a remainder on both shapes, 17 on GPUs. */
+/* 0, 1, 2, 63, 64, 65 and 4097 tokens; groups of 8 (CPU) and 4 (GPU) rows, whole and not: 33 and
+ * 241 batch rows run the shared kernel with a remainder on both shapes, 17 on GPUs. */
 static const struct size all_sizes[] = {
-    {0, 5},  {3, 0},  {1, 1}, {2, 1},  {1, 2},  {2, 3},  {3, 21}, {9, 7},    {1, 63},  {8, 8},
+    {0, 5},  {3, 0},  {1, 1},  {2, 1},  {1, 2},  {2, 3},  {3, 21}, {9, 7},    {1, 63},   {8, 8},
     {16, 4}, {1, 64}, {5, 13}, {1, 65}, {65, 1}, {17, 3}, {33, 3}, {1, 4097}, {17, 241}, {241, 17},
 };
 static const struct size small_sizes[] = {{0, 3}, {1, 1}, {3, 3}, {8, 2}, {9, 1}, {33, 1}, {2, 5}};
@@ -38,10 +38,10 @@ static const float scales[] = {0.0f, 22.627417f, 0x1p-149f, -0x1.8p-130f, -3e38f
 
 #define COUNT_OF(array) ((unsigned)(sizeof(array) / sizeof *(array)))
 
-static const struct level all_level = {all_dims, COUNT_OF(all_dims), all_sizes,
-                                       COUNT_OF(all_sizes), 6, 9};
-static const struct level small_level = {small_dims, COUNT_OF(small_dims), small_sizes,
-                                         COUNT_OF(small_sizes), 2, 3};
+static const struct level all_level = {
+    all_dims, COUNT_OF(all_dims), all_sizes, COUNT_OF(all_sizes), 6, 9};
+static const struct level small_level = {
+    small_dims, COUNT_OF(small_dims), small_sizes, COUNT_OF(small_sizes), 2, 3};
 
 uint64_t kernel_random(uint64_t *state)
 {
@@ -139,9 +139,9 @@ enum { MOST_VALUES = 128 };
 
 struct cover {
     const struct level *level;
-    unsigned first[FACTOR_COUNT + 1];         /* number of the first value of each factor */
-    unsigned char factor[MOST_VALUES];        /* whose value a number is */
-    bool covered[MOST_VALUES][MOST_VALUES];   /* both orders */
+    unsigned first[FACTOR_COUNT + 1];       /* number of the first value of each factor */
+    unsigned char factor[MOST_VALUES];      /* whose value a number is */
+    bool covered[MOST_VALUES][MOST_VALUES]; /* both orders */
 };
 
 static struct need need_of_number(const struct cover *cover, unsigned number)
@@ -226,8 +226,8 @@ static void mark(struct cover *cover, const struct kernel_case *made)
         for (unsigned g = 0; g < FACTOR_COUNT; g++)
             if (kernel_case_uses(made, (enum kernel_factor)f) &&
                 kernel_case_uses(made, (enum kernel_factor)g))
-                cover->covered[cover->first[f] + made->value[f]][cover->first[g] +
-                                                                 made->value[g]] = true;
+                cover->covered[cover->first[f] + made->value[f]][cover->first[g] + made->value[g]] =
+                    true;
 }
 
 /* Begin each case with a pair that is missing, under an operation and a rule that let it count, and
@@ -264,8 +264,8 @@ static void visit_pairs(const struct level *level, kernel_case_visitor visit, vo
     }
 }
 
-/* Vectors in every kernel: three factors at once must be right for that, which a cover of pairs does
- * not promise. The index rule runs the shared kernels, explicit positions the others. */
+/* Vectors in every kernel: three factors at once must be right for that, which a cover of pairs
+ * does not promise. The index rule runs the shared kernels, explicit positions the others. */
 static void visit_kernels(const struct level *level, kernel_case_visitor visit, void *context)
 {
     for (unsigned k = 0; k < 48; k++) {

@@ -127,9 +127,9 @@ static int64_t draw_extreme(bool wide, uint64_t draw)
 
 static int64_t draw_end(bool wide, uint64_t draw)
 {
-    static const int64_t ends[] = {POSEMB_POSITION_MIN, POSEMB_POSITION_MIN + 1, -1, 0,
-                                   INT32_MAX - 1,       INT32_MAX,               POSEMB_POSITION_MAX,
-                                   POSEMB_POSITION_MAX - 1};
+    static const int64_t ends[] = {
+        POSEMB_POSITION_MIN, POSEMB_POSITION_MIN + 1, -1, 0, INT32_MAX - 1, INT32_MAX,
+        POSEMB_POSITION_MAX, POSEMB_POSITION_MAX - 1};
 
     return pick(ends, wide ? COUNT_OF(ends) : 6, draw);
 }
@@ -174,14 +174,14 @@ static int64_t clamp_start(const struct kernel_call *call, int64_t start)
 bool kernel_call_fill_positions(struct kernel_call *call, const struct kernel_case *kernel_case,
                                 uint64_t *random)
 {
-    const enum kernel_positions kind =
-        (enum kernel_positions)kernel_case->value[FACTOR_POSITIONS];
+    const enum kernel_positions kind = (enum kernel_positions)kernel_case->value[FACTOR_POSITIONS];
     const size_t unit = (size_t)posemb__int_size(call->desc.position_type);
     struct turns turns = {.count = 0};
 
     if (kind == POSITIONS_TURNS && !find_all_turns(&call->desc, &turns))
         return false;
-    call->shape.start = clamp_start(call, draw_start(call, kind, &turns, kernel_random(random) >> 8));
+    call->shape.start =
+        clamp_start(call, draw_start(call, kind, &turns, kernel_random(random) >> 8));
     for (size_t at = 0; at < call->positions.size; at += unit) {
         const int64_t wide = draw_position(call, kind, &turns, random);
         const int32_t narrow = (int32_t)wide;

@@ -37,14 +37,15 @@ struct tester {
 static void report(struct tester *tester, const struct kernel_case *c, const char *what)
 {
     static const char *const names[FACTOR_COUNT] = {
-        "operation", "rule", "convention", "id_type", "position_type", "consumer",  "shape", "dim",
-        "base",      "scale", "size",      "layout",  "data",          "ids",       "positions"};
+        "operation", "rule",   "convention", "id_type", "position_type",
+        "consumer",  "shape",  "dim",        "base",    "scale",
+        "size",      "layout", "data",       "ids",     "positions"};
 
     if (++tester->failed > MOST_REPORTED)
         return;
     printf("FAILED: %s\n  D %" PRIu32 ", [%" PRIu32 ", %" PRIu32 "], base %g, scale %a, start "
-           "%" PRId64 ";", what, c->dim, c->batch, c->length, c->base, (double)c->scale,
-           tester->call.shape.start);
+           "%" PRId64 ";",
+           what, c->dim, c->batch, c->length, c->base, (double)c->scale, tester->call.shape.start);
     for (int f = 0; f < FACTOR_COUNT; f++)
         printf(" %s=%u", names[f], c->value[f]);
     printf("\n");
@@ -123,8 +124,8 @@ static bool has_canaries(struct tester *tester)
 
 static bool upload(struct tester *tester, int which, const void *bytes, size_t size)
 {
-    return size == 0 || posemb_session_upload(tester->session, bytes, size,
-                                              &tester->buffers[which], NULL) == POSEMB_OK;
+    return size == 0 || posemb_session_upload(tester->session, bytes, size, &tester->buffers[which],
+                                              NULL) == POSEMB_OK;
 }
 
 static void release_buffers(struct tester *tester)
@@ -206,10 +207,9 @@ static void compare(struct tester *tester, const struct kernel_case *kernel_case
                  differing, count, first, tester->call.out.offset / sizeof(float));
         report(tester, kernel_case, what);
     } else if (tester->call.has_record && memcmp(&found, &expected, sizeof found) != 0) {
-        snprintf(what, sizeof what, "record {%u, %u, %u, %u}, not {%u, %u, %u, %u}",
-                 found.id_count, found.id_first, found.position_count, found.position_first,
-                 expected.id_count, expected.id_first, expected.position_count,
-                 expected.position_first);
+        snprintf(what, sizeof what, "record {%u, %u, %u, %u}, not {%u, %u, %u, %u}", found.id_count,
+                 found.id_first, found.position_count, found.position_first, expected.id_count,
+                 expected.id_first, expected.position_count, expected.position_first);
         report(tester, kernel_case, what);
     }
 }
@@ -239,8 +239,7 @@ static void count_launch(struct tester *tester, unsigned shape)
     if (posemb__call_resolve(&tester->plan->desc, &tester->call.shape, &resolved, NULL) ==
             POSEMB_OK &&
         resolved.tokens != 0)
-        tester->launches[shape]
-                        [posemb__launch_of(&tester->plan->launch_rule, &resolved).kernel]++;
+        tester->launches[shape][posemb__launch_of(&tester->plan->launch_rule, &resolved).kernel]++;
 }
 
 static void run_case(void *context, const struct kernel_case *kernel_case)

@@ -63,6 +63,7 @@ struct bench_options {
 struct report {
     const struct bench_options *options;
     struct file_output *output; /* NULL: no JSON */
+    bool has_lines;             /* at least one was written */
     posemb_error error;
 };
 
@@ -138,6 +139,7 @@ static posemb_status write_line(struct report *report, json_t *object)
         status = file_output_write(report->output, text, strlen(text), &report->error);
     if (text && status == POSEMB_OK)
         status = file_output_write(report->output, "\n", 1, &report->error);
+    report->has_lines = report->has_lines || text;
     free(text);
     json_decref(object);
     return status;
@@ -291,8 +293,9 @@ int command_bench(int count, char **arguments)
     }
     status = run(&options, &report);
     /* Records of a mismatch are written too: they say that it was not verified. */
-    if (report.output && output.temporary &&
-        file_output_commit(report.output, &report.error) != POSEMB_OK)
+    if (!report.has_lines)
+        file_output_abandon(&output);
+    else if (output.temporary && file_output_commit(&output, &report.error) != POSEMB_OK)
         return command_failed(&report.error);
     return status;
 }

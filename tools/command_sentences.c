@@ -151,6 +151,8 @@ static int read_sentence(struct demonstration *show, int sentence)
          word = strtok_r(NULL, " \t\n", &rest))
         status = add_word(show, sentence, word);
     free(text);
+    if (status == EXIT_DONE && show->lengths[sentence] == 0)
+        return fail("sentence \"%s\" has no words", show->sentences[sentence]);
     return status;
 }
 
@@ -306,9 +308,9 @@ static int show_all(struct demonstration *show, const struct target *target)
     print_rows(show);
     print_bags(show);
     fflush(stdout);
-    status = write_rows(show);
+    status = print_measurement(show, target);
     if (status == EXIT_DONE)
-        status = print_measurement(show, target);
+        status = write_rows(show);
     return status;
 }
 

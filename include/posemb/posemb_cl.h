@@ -230,6 +230,7 @@ typedef struct posemb_session posemb_session;
  * Pick a device (posemb_device_pick() reads the selector) and make a context, an in-order queue and
  * an engine on it.
  *
+ * @param session  Receives the session; NULL on failure.
  * @return POSEMB_OK, or what posemb_device_pick() and posemb_engine_create() return.
  */
 POSEMB_API posemb_status posemb_session_create(const char *selector, posemb_session **session,

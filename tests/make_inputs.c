@@ -1,0 +1,187 @@
+/* make_inputs FOLDER: writes the input files of test_command.sh.
+ * make_inputs --json FILE, make_inputs --json-lines FILE: exit status 0 where FILE is one JSON
+ * value, or one on each line. */
+#include "npy.h"
+
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VOCAB = 10, DIM = 16, ODD_DIM = 7, PATH_SIZE = 4096 };
+
+/* A path in the folder; the next call overwrites it. */
+static const char *path_in(const char *folder, const char *name)
+{
+    static char path[PATH_SIZE];
+    const int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+
+    if (length < 0 || length >= PATH_SIZE) {
+        fprintf(stderr, "make_inputs: the folder's name is too long\n");
+        exit(EXIT_FAILURE);
+    }
+    return path;
+}
+
+static void write_array(const char *folder, const char *name, npy_type type, uint32_t rank,
+                        const uint64_t *shape, const void *data)
+{
+    posemb_error error;
+
+    if (npy_write(path_in(folder, name), type, rank, shape, data, &error) != POSEMB_OK) {
+        fprintf(stderr, "make_inputs: %s\n", error.message);
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* The same integers as int32 or int64, of shape [rows, columns], or [columns] where rows is 0. */
+static void write_ints(const char *folder, const char *name, npy_type type, uint64_t rows,
+                       uint64_t columns, const int64_t *values)
+{
+    const uint64_t shape[] = {rows, columns};
+    const size_t count = (size_t)(rows ? rows * columns : columns);
+    int32_t narrow[8];
+
+    for (size_t i = 0; i < count && type == NPY_I4; i++)
+        narrow[i] = (int32_t)values[i];
+    write_array(folder, name, type, rows ? 2 : 1, rows ? shape : shape + 1,
+                type == NPY_I4 ? (const void *)narrow : values);
+}
+
+static void write_ids(const char *folder)
+{
+    static const int64_t ids[] = {3, 0, 9, 1, 3, 8};
+    static const int64_t bad[] = {3, 0, 9, 1, 3, 10, 8, -1};
+    static const int64_t wide[] = {3, 0, 9, 1, 4294967299, 8}; /* its low 32 bits would be row 3 */
+    static const float floats[] = {1.0f, 2.0f};
+    static const uint64_t cube[] = {1, 2, 3};
+    const uint64_t two = 2;
+    const uint64_t no_columns[] = {2, 0};
+
+    write_ints(folder, "ids32.npy", NPY_I4, 0, 6, ids);
+    write_ints(folder, "ids64.npy", NPY_I8, 0, 6, ids);
+    write_ints(folder, "ids32_2x3.npy", NPY_I4, 2, 3, ids);
+    write_ints(folder, "ids64_2x3.npy", NPY_I8, 2, 3, ids);
+    write_ints(folder, "ids_bad_2x4.npy", NPY_I4, 2, 4, bad);
+    write_ints(folder, "ids_wide_2x3.npy", NPY_I8, 2, 3, wide);
+    write_ints(folder, "ids_empty.npy", NPY_I4, 0, 0, ids);
+    write_array(folder, "ids_empty_2x0.npy", NPY_I8, 2, no_columns, NULL);
+    write_array(folder, "ids_float.npy", NPY_F4, 1, &two, floats);
+    write_array(folder, "ids_cube.npy", NPY_I8, 3, cube, ids);
+}
+
+static void write_positions(const char *folder)
+{
+    static const int64_t from_0[] = {0, 1, 2};
+    static const int64_t from_5[] = {5, 6, 7, 5, 6, 7};
+    static const int64_t mixed[] = {7, -3, 4294967295, 0, -2147483648, 123456789};
+    static const int64_t above[] = {0, 4294967296, 1};
+    static const int64_t below[] = {0, 1, 2, 3, -2147483649, 5};
+
+    write_ints(folder, "positions_3.npy", NPY_I4, 0, 3, from_0);
+    write_ints(folder, "positions_from5_3.npy", NPY_I8, 0, 3, from_5);
+    write_ints(folder, "positions_from5_6.npy", NPY_I4, 0, 6, from_5);
+    write_ints(folder, "positions_from5_2x3.npy", NPY_I8, 2, 3, from_5);
+    write_ints(folder, "positions_mixed_6.npy", NPY_I8, 0, 6, mixed);
+    write_ints(folder, "positions_mixed_2x3.npy", NPY_I8, 2, 3, mixed);
+    write_ints(folder, "positions_4.npy", NPY_I4, 0, 4, from_5);
+    write_ints(folder, "positions_3x2.npy", NPY_I4, 3, 2, from_5);
+    write_ints(folder, "positions_above_3.npy", NPY_I8, 0, 3, above);
+    write_ints(folder, "positions_below_2x3.npy", NPY_I8, 2, 3, below);
+}
+
+/* A safetensors file: the length of the header, the header, the data. */
+static void write_safetensors(const char *folder, const char *name, const char *header,
+                              const void *data, size_t size)
+{
+    const char *path = path_in(folder, name);
+    const size_t length = strlen(header);
+    unsigned char prefix[8] = {0};
+    FILE *file = fopen(path, "wb");
+    bool written;
+
+    for (size_t i = 0; i < 4; i++)
+        prefix[i] = (unsigned char)(length >> (8 * i));
+    written = file && fwrite(prefix, 1, sizeof prefix, file) == sizeof prefix &&
+              fwrite(header, 1, length, file) == length && fwrite(data, 1, size, file) == size;
+    if (file && fclose(file) != 0)
+        written = false;
+    if (!written) {
+        fprintf(stderr, "make_inputs: %s cannot be written\n", path);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void write_tokens(const char *folder)
+{
+    static float tokens[2][VOCAB][DIM]; /* the second table has other values */
+    const uint64_t shape[] = {VOCAB, DIM};
+    const uint64_t odd_shape[] = {VOCAB, ODD_DIM};
+    const uint64_t flat = DIM;
+    static const float zeros[VOCAB][DIM];
+
+    for (int which = 0; which < 2; which++)
+        for (int row = 0; row < VOCAB; row++)
+            for (int channel = 0; channel < DIM; channel++)
+                tokens[which][row][channel] =
+                    (float)(which + 1) * ((float)row - 4.3f) / ((float)channel + 1.7f);
+    write_array(folder, "tokens.npy", NPY_F4, 2, shape, tokens[0]);
+    write_array(folder, "tokens_second.npy", NPY_F4, 2, shape, tokens[1]);
+    write_array(folder, "tokens_odd.npy", NPY_F4, 2, odd_shape, tokens[0]);
+    write_array(folder, "tokens_zero.npy", NPY_F4, 2, shape, zeros);
+    write_array(folder, "tokens_flat.npy", NPY_F4, 1, &flat, tokens[0]);
+    write_array(folder, "tokens_int.npy", NPY_I4, 2, shape, tokens[0]);
+    write_safetensors(folder, "one.safetensors",
+                      "{\"table\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[0,640]},"
+                      "\"bias\":{\"dtype\":\"F32\",\"shape\":[16],\"data_offsets\":[640,704]}}",
+                      tokens, 704);
+    write_safetensors(
+        folder, "two.safetensors",
+        "{\"first.weight\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[0,640]},"
+        "\"second.weight\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[640,1280]}}",
+        tokens, 1280);
+    write_safetensors(folder, "half.safetensors",
+                      "{\"table\":{\"dtype\":\"F16\",\"shape\":[10,16],\"data_offsets\":[0,320]}}",
+                      tokens, 320);
+}
+
+static int check_json(const char *path, bool lines)
+{
+    FILE *file = fopen(path, "r");
+    const size_t flags = JSON_REJECT_DUPLICATES | (lines ? JSON_DISABLE_EOF_CHECK : 0);
+    bool valid = file != NULL;
+
+    do {
+        json_t *value = valid ? json_loadf(file, flags, NULL) : NULL;
+
+        valid = value && (!lines || fgetc(file) == '\n');
+        json_decref(value);
+        if (valid && lines) {
+            const int next = fgetc(file);
+            if (next == EOF)
+                break;
+            ungetc(next, file);
+        }
+    } while (valid && lines);
+    if (file)
+        fclose(file);
+    return valid ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 3 && strcmp(arguments[1], "--json") == 0)
+        return check_json(arguments[2], false);
+    if (count == 3 && strcmp(arguments[1], "--json-lines") == 0)
+        return check_json(arguments[2], true);
+    if (count != 2) {
+        fprintf(stderr, "usage: make_inputs FOLDER | --json FILE | --json-lines FILE\n");
+        return EXIT_FAILURE;
+    }
+    write_ids(arguments[1]);
+    write_positions(arguments[1]);
+    write_tokens(arguments[1]);
+    return EXIT_SUCCESS;
+}

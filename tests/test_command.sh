@@ -1,0 +1,523 @@
+#!/usr/bin/env bash
+# test_command.sh BUILD_FOLDER SOURCE_FOLDER: the posemb command as its users see it: exit statuses,
+# messages, files.
+set -eu
+build=$(cd "$1" && pwd)
+source=$(cd "$2" && pwd)
+posemb=$build/posemb
+make_inputs=$build/tests/make_inputs
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+unset POSEMB_DEVICE
+export LC_ALL=C
+passed=0
+failed=0
+
+pass()
+{
+    passed=$((passed + 1))
+}
+
+fail()
+{
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+}
+
+# holds WHAT COMMAND...: the command succeeds. lacks: it fails.
+holds()
+{
+    local what=$1
+    shift
+    if "$@" >/dev/null 2>&1; then pass; else fail "$what: $*"; fi
+}
+
+lacks()
+{
+    local what=$1
+    shift
+    if "$@" >/dev/null 2>&1; then fail "$what: $*"; else pass; fi
+}
+
+# run STATUS ARGUMENT...: posemb exits with the status; its output is in the files stdout and stderr.
+run()
+{
+    local wanted=$1 status=0
+    shift
+    last="posemb $*"
+    "$posemb" "$@" >stdout 2>stderr || status=$?
+    if [ "$status" -eq "$wanted" ]; then
+        pass
+    else
+        fail "$last: exit status $status, not $wanted; $(head -c 300 stderr)"
+    fi
+}
+
+# says stdout|stderr TEXT...: what the last run wrote there holds each text.
+says()
+{
+    local stream=$1 text
+    shift
+    for text in "$@"; do
+        if grep -qF -e "$text" "$stream"; then
+            pass
+        else
+            fail "$last: no \"$text\" on $stream: $(head -c 300 "$stream")"
+        fi
+    done
+}
+
+silent()
+{
+    if [ -s "$1" ]; then fail "$last: wrote to $1: $(head -c 300 "$1")"; else pass; fi
+}
+
+# usage NAME VALUE ARGUMENT...: refused as wrong usage; stderr has the name and the value.
+usage()
+{
+    local name=$1 value=$2
+    shift 2
+    run 2 "$@"
+    says stderr "$name" "$value"
+    silent stdout
+}
+
+encode()
+{
+    local status=$1
+    shift
+    run "$status" encode "$@"
+}
+
+# fails ARGUMENT...: posemb fails and leaves no out.npy, and an out.npy that was there as it was.
+fails()
+{
+    rm -f out.npy
+    run 1 "$@" --out out.npy
+    holds "$last: left a file" test ! -e out.npy
+    printf 'as it was' >out.npy
+    printf 'as it was' >before
+    run 1 "$@" --out out.npy
+    holds "$last: changed the file" cmp out.npy before
+    rm -f out.npy
+}
+
+# shaped FILE SHAPE ELEMENTS: a float32 .npy file of that shape, and its size.
+shaped()
+{
+    holds "$last: shape $2" grep -qaF "{'descr': '<f4', 'fortran_order': False, 'shape': $2, }" "$1"
+    holds "$last: size of $2" test "$(wc -c <"$1")" -eq $((128 + 4 * $3))
+}
+
+# same_bits ARGUMENT...: the device writes out.npy, the reference the same bytes.
+same_bits()
+{
+    rm -f out.npy reference.npy
+    run 0 "$@" --out out.npy
+    says stdout out.npy
+    run 0 "$@" --device reference --out reference.npy
+    says stdout "computed on the CPU reference"
+    holds "$last: device and reference" cmp out.npy reference.npy
+}
+
+# row FILE D T: the bytes of row T.
+row()
+{
+    tail -c +$((129 + 4 * $2 * $3)) "$1" | head -c $((4 * $2))
+}
+
+# near FILE INDEX VALUE: the element is within 1e-7 of the value.
+near()
+{
+    local got
+    got=$(tail -c +$((129 + 4 * $2)) "$1" | head -c 4 | od -An -t f4)
+    holds "$last: element $2 is $got, not $3" \
+        awk -v a="$got" -v b="$3" 'BEGIN { d = a - b; exit !(d <= 1e-7 && d >= -1e-7) }'
+}
+
+"$make_inputs" .
+ids=(--ids ids32_2x3.npy)
+tokens=(--tokens tokens.npy)
+both=("${ids[@]}" "${tokens[@]}")
+
+echo "-- help and usage"
+run 0 --help
+silent stderr
+commands=$(awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' stdout)
+holds "posemb --help lists seven commands" test "$(wc -w <<<"$commands")" -eq 7
+for command in $commands; do
+    for help in --help -h; do
+        run 0 "$command" "$help"
+        says stdout "usage: posemb $command"
+        silent stderr
+    done
+    usage --nonsense "$command" "$command" --nonsense
+    case $command in
+    sentences) ;;
+    *) usage "is not an option" stray "$command" stray ;;
+    esac
+done
+run 0 help
+run 0 --version
+says stdout "posemb $(sed -n 's/#define POSEMB_VERSION_STRING "\(.*\)"/\1/p' "$source/include/posemb/posemb.h")"
+run 2
+says stderr "usage: posemb"
+silent stdout
+usage "no command" frobnicate frobnicate
+if [ -w /dev/full ]; then
+    status=0
+    "$posemb" conventions >/dev/full 2>stderr || status=$?
+    last="posemb conventions >/dev/full"
+    holds "$last: exit status $status" test "$status" -eq 1
+    says stderr "standard output"
+fi
+
+echo "-- values of options"
+complete=(encode "${both[@]}" --out out.npy)
+usage --ids missing encode "${tokens[@]}" --out out.npy
+usage --tokens missing encode "${ids[@]}" --out out.npy
+usage --out missing encode "${both[@]}"
+usage --ids argument encode --ids
+usage convention sinus "${complete[@]}" --convention sinus
+for value in 0 0.0 -0 nan inf -inf 1e-46 1e39 "" four 4x; do
+    usage --scale "\"$value\"" "${complete[@]}" --scale "$value"
+done
+for value in 0 -1 nan inf 0x1.fffffffffffffp-33 4294967297 "" 10k; do
+    usage --base "\"$value\"" "${complete[@]}" --base "$value"
+done
+for value in 4294967296 -2147483649 99999999999999999999 1.5 "" 0x10 nan; do
+    usage --start "\"$value\"" "${complete[@]}" --start "$value"
+done
+usage --start --positions "${complete[@]}" --start 0 --positions positions_3.npy
+holds "usage errors leave no file" test ! -e out.npy
+
+echo "-- encode"
+same_bits encode "${both[@]}"
+shaped out.npy "(2, 3, 16)" 96
+cp out.npy plain.npy
+same_bits encode --ids ids64_2x3.npy "${tokens[@]}"
+holds "int32 and int64 ids" cmp out.npy plain.npy
+same_bits encode --ids ids32.npy "${tokens[@]}"
+shaped out.npy "(6, 16)" 96
+cp out.npy flat.npy
+same_bits encode --ids ids64.npy "${tokens[@]}"
+holds "int32 and int64 ids of one row" cmp out.npy flat.npy
+row flat.npy 16 2 >left
+row plain.npy 16 2 >right
+holds "the first rows of both shapes" cmp left right
+row flat.npy 16 3 >left
+row plain.npy 16 3 >right
+lacks "positions begin anew in each batch row" cmp left right
+same_bits encode "${ids[@]}" --tokens tokens_odd.npy
+shaped out.npy "(2, 3, 7)" 42
+encode 0 "${ids[@]}" --tokens tokens_zero.npy --out zero.npy --start 1
+run 0 table --dim 16 --start 1 --count 3 --out table.npy
+for t in 0 1 2 3 4 5; do
+    row zero.npy 16 "$t" >left
+    row table.npy 16 $((t % 3)) >right
+    holds "encoding rows of zeros is the table, token $t" cmp left right
+done
+
+encode 0 "${ids[@]}" --tokens one.safetensors --out out.npy
+holds "the only matrix of a safetensors file" cmp out.npy plain.npy
+encode 0 "${ids[@]}" --tokens one.safetensors:table --out out.npy
+holds "a tensor by name" cmp out.npy plain.npy
+encode 0 "${ids[@]}" --tokens two.safetensors:first.weight --out out.npy
+holds "the first tensor of two" cmp out.npy plain.npy
+encode 0 "${ids[@]}" --tokens tokens_second.npy --out second.npy
+encode 0 "${ids[@]}" --tokens two.safetensors:second.weight --out out.npy
+holds "the second tensor of two" cmp out.npy second.npy
+fails encode "${ids[@]}" --tokens two.safetensors
+says stderr first.weight second.weight
+fails encode "${ids[@]}" --tokens two.safetensors:third.weight
+says stderr third.weight
+fails encode "${ids[@]}" --tokens one.safetensors:bias
+says stderr bias
+fails encode "${ids[@]}" --tokens half.safetensors
+says stderr F16
+for file in tokens_flat.npy tokens_int.npy absent.npy absent.safetensors ids_float.npy; do
+    fails encode "${ids[@]}" --tokens "$file"
+    says stderr "$file"
+done
+for file in ids_float.npy ids_cube.npy absent.npy one.safetensors; do
+    fails encode --ids "$file" "${tokens[@]}"
+    says stderr "$file"
+done
+
+same_bits encode "${both[@]}" --scale sqrt
+cp out.npy sqrt.npy
+encode 0 "${both[@]}" --scale 4 --out out.npy
+holds "sqrt of 16 is 4" cmp out.npy sqrt.npy
+lacks "a scale of 4 is none of 1" cmp out.npy plain.npy
+encode 0 "${both[@]}" --scale 1 --out out.npy
+holds "the default scale is 1" cmp out.npy plain.npy
+same_bits encode "${ids[@]}" --tokens tokens_odd.npy --scale sqrt
+for value in 1e-45 -0.3 3e38; do
+    same_bits encode "${both[@]}" --scale "$value"
+done
+for value in 0x1p-32 2.3283064365386963e-10 4294967296 1; do
+    same_bits encode "${both[@]}" --base "$value"
+done
+encode 0 "${both[@]}" --base 10000 --out out.npy
+holds "the default base is 10000" cmp out.npy plain.npy
+
+echo "-- positions"
+same_bits encode "${both[@]}" --start 5
+cp out.npy from5.npy
+lacks "--start moves" cmp out.npy plain.npy
+encode 0 "${both[@]}" --positions positions_3.npy --out out.npy
+holds "positions [S] from 0" cmp out.npy plain.npy
+for file in positions_from5_3.npy positions_from5_6.npy positions_from5_2x3.npy; do
+    same_bits encode "${both[@]}" --positions "$file"
+    holds "$file is --start 5" cmp out.npy from5.npy
+done
+same_bits encode "${both[@]}" --positions positions_mixed_2x3.npy
+cp out.npy mixed.npy
+encode 0 "${both[@]}" --positions positions_mixed_6.npy --out out.npy
+holds "positions [T] and [B, S]" cmp out.npy mixed.npy
+same_bits encode "${both[@]}" --start -2147483648
+same_bits encode "${both[@]}" --start 4294967293
+fails encode "${both[@]}" --start 4294967294
+says stderr 4294967294
+for file in positions_4.npy positions_3x2.npy ids_cube.npy ids_float.npy absent.npy; do
+    fails encode "${both[@]}" --positions "$file"
+    says stderr "$file"
+done
+
+echo "-- bad ids and positions"
+bad=(--ids ids_bad_2x4.npy "${tokens[@]}")
+for device in "" reference; do
+    export POSEMB_DEVICE=$device
+    fails encode "${bad[@]}"
+    says stderr "token 5 (row 1, column 1)" "id 10;" "10 rows" "2 bad ids"
+    fails encode --ids ids_wide_2x3.npy "${tokens[@]}"
+    says stderr "token 4" "id 4294967299;"
+    fails encode "${both[@]}" --positions positions_above_3.npy
+    says stderr "token 1 (row 0, column 1)" "position 4294967296," "2 bad positions"
+    fails encode "${both[@]}" --positions positions_below_2x3.npy
+    says stderr "token 4 (row 1, column 1)" "position -2147483649," "1 bad positions"
+done
+unset POSEMB_DEVICE
+same_bits encode "${bad[@]}" --allow-bad-ids
+says stderr "token 5" "id 10;" zeros
+shaped out.npy "(2, 4, 16)" 128
+head -c 64 /dev/zero >zeros
+for t in 5 7; do
+    row out.npy 16 "$t" >left
+    holds "token $t is a row of zeros" cmp left zeros
+done
+row out.npy 16 2 >left
+row plain.npy 16 2 >right
+holds "a good token beside bad ones" cmp left right
+same_bits encode "${both[@]}" --positions positions_below_2x3.npy --allow-bad-ids
+says stderr "position -2147483649," zeros
+row out.npy 16 4 >left
+holds "a bad position is a row of zeros" cmp left zeros
+encode 0 "${both[@]}" --allow-bad-ids --out out.npy
+silent stderr
+holds "--allow-bad-ids changes nothing else" cmp out.npy plain.npy
+
+echo "-- empty"
+same_bits encode --ids ids_empty.npy "${tokens[@]}"
+shaped out.npy "(0, 16)" 0
+same_bits encode --ids ids_empty_2x0.npy "${tokens[@]}"
+shaped out.npy "(2, 0, 16)" 0
+same_bits table --dim 4 --count 0
+shaped out.npy "(0, 4)" 0
+
+echo "-- table and conventions"
+run 0 conventions
+silent stderr
+for convention in vaswani t2t marian-hf; do
+    run 0 conventions
+    holds "conventions lists $convention" grep -q "^$convention " stdout
+    for dim in 1 7 8; do
+        same_bits table --convention "$convention" --dim "$dim" --start 1 --count 2
+        shaped out.npy "(2, $dim)" $((2 * dim))
+        cp out.npy "$convention-$dim.npy"
+    done
+    near "$convention-7.npy" 0 0.8414709848
+    near "$convention-7.npy" 7 0.9092974268
+    same_bits encode "${both[@]}" --convention "$convention"
+done
+# D 7: w_3 is 10000^(-6/7) in vaswani and marian-hf; t2t has three pairs, w_2 = 1e-4, and a zero.
+near vaswani-7.npy 1 0.5403023059
+near vaswani-7.npy 6 0.0003727594
+near marian-hf-7.npy 3 0.0003727594
+near marian-hf-7.npy 4 0.5403023059
+near t2t-7.npy 2 0.0001
+near t2t-7.npy 3 0.5403023059
+row t2t-7.npy 1 6 >left
+holds "t2t of an odd D ends with a zero" cmp -n 4 left zeros
+near vaswani-8.npy 2 0.0998334166
+near t2t-8.npy 1 0.0463992237
+same_bits table --dim 16 --positions positions_mixed_2x3.npy
+shaped out.npy "(2, 3, 16)" 96
+run 0 table --dim 16 --positions positions_from5_3.npy --out out.npy
+run 0 table --dim 16 --start 5 --count 3 --out from5.npy
+holds "a table of positions" cmp out.npy from5.npy
+same_bits table --dim 6 --base 500 --start 4294967295 --count 1
+fails table --dim 6 --start 4294967295 --count 2
+fails table --dim 16 --positions positions_above_3.npy
+says stderr "token 1" "position 4294967296,"
+usage --dim missing table --count 3 --out out.npy
+usage --out missing table --dim 4 --count 3
+usage --count missing table --dim 4 --out out.npy
+usage --count --positions table --dim 4 --count 3 --positions positions_3.npy --out out.npy
+usage --start --positions table --dim 4 --start 3 --positions positions_3.npy --out out.npy
+for value in 0 -1 65537 x ""; do
+    usage --dim "\"$value\"" table --dim "$value" --count 3 --out out.npy
+done
+for value in -1 4294967296 x ""; do
+    usage --count "\"$value\"" table --dim 4 --count "$value" --out out.npy
+done
+usage convention VASWANI table --dim 4 --count 3 --convention VASWANI --out out.npy
+
+echo "-- outputs that cannot be written"
+encode 1 "${both[@]}" --out absent/out.npy
+says stderr absent/out.npy
+holds "no folder is made" test ! -e absent
+mkdir occupied
+run 1 table --dim 4 --count 3 --out occupied
+says stderr occupied
+holds "a folder is not replaced" test -d occupied
+
+echo "-- devices"
+run 0 devices
+silent stderr
+says stdout "0: " "bits equal the reference"
+name=$(sed -n '1s/^0: //p' stdout)
+run 0 devices --json
+silent stderr
+holds "devices --json is JSON" "$make_inputs" --json stdout
+for key in index platform name version driver type compute_units global_memory max_allocation \
+    bits_equal differing values error; do
+    says stdout "\"$key\": "
+done
+says stdout '"index": 0' '"bits_equal": true' '"error": null'
+tiny=(--dim 4 --count 3)
+for device in 0 "name:$name" "name:$(tr '[:lower:]' '[:upper:]' <<<"$name")"; do
+    run 0 table "${tiny[@]}" --device "$device" --out out.npy
+    says stdout "computed on $name"
+done
+for device in 99 "name:no such device"; do
+    fails table "${tiny[@]}" --device "$device"
+    says stderr "${device#name:}" "$name"
+done
+for device in foo -1 1x; do
+    fails table "${tiny[@]}" --device "$device"
+    says stderr "\"$device\""
+done
+export POSEMB_DEVICE=reference
+run 0 table "${tiny[@]}" --out out.npy
+says stdout "computed on the CPU reference"
+run 0 table "${tiny[@]}" --device 0 --out out.npy
+says stdout "computed on $name"
+export POSEMB_DEVICE=99
+fails table "${tiny[@]}"
+says stderr 99
+run 0 table "${tiny[@]}" --device reference --out out.npy
+export POSEMB_DEVICE=
+run 0 table "${tiny[@]}" --out out.npy
+says stdout "computed on $name"
+unset POSEMB_DEVICE
+
+echo "-- verify"
+run 0 verify
+silent stderr
+says stdout "$name" "0 differ from the reference" "the same bits"
+lacks "$last: a mismatch" grep -q MISMATCH stdout
+digest=$(sed -n 's/.*the same bits; digest //p' stdout)
+run 0 verify --device all
+says stdout "$name" "the same bits; digest $digest"
+run 0 verify --device reference
+says stdout "the CPU reference" "the same bits; digest $digest"
+run 1 verify --device 99
+says stderr 99
+
+echo "-- bench"
+for value in 2x8 0x8x64 2x8x65537 2x8x64x 2x8x64x2 x -2x8x64 "" 65536x65536x1; do
+    usage --shape "\"$value\"" bench --shape "$value"
+done
+run 0 bench --device 0 --shape 2x8x64 --json bench.jsonl
+silent stderr
+says stdout "$name" "one enqueue:"
+holds "each line is JSON" "$make_inputs" --json-lines bench.jsonl
+holds "nine cases" test "$(grep -c '"kind":"stage"' bench.jsonl)" -eq 9
+holds "one line on the enqueue" test "$(grep -c '"kind":"enqueue"' bench.jsonl)" -eq 1
+for key in schema device op shape dtype positions consumer rows statistic repeats seconds \
+    copy_seconds ratio_to_copy verified; do
+    holds "every case has $key" test "$(grep '"kind":"stage"' bench.jsonl | grep -c "\"$key\":")" -eq 9
+done
+holds "every case was verified" test "$(grep -c '"verified":true' bench.jsonl)" -eq 9
+for operation in encode add table; do
+    holds "$operation is measured" test "$(grep -c "\"op\":\"$operation\"" bench.jsonl)" -eq 3
+done
+run 1 bench --device reference --shape 2x8x64
+says stderr "OpenCL device"
+run 1 bench --device 0 --shape 2x8x64 --json absent/bench.jsonl
+says stderr absent/bench.jsonl
+cp bench.jsonl before
+for device in 99 reference; do
+    run 1 bench --device "$device" --shape 2x8x64 --json bench.jsonl
+    holds "$last: changed the file" cmp bench.jsonl before
+done
+
+echo "-- sentences"
+printf '%s\n' the dog chased a cat . bird saw it and >words.txt
+model=("${tokens[@]}" --words words.txt --out out.npy)
+run 0 sentences "${model[@]}" "dog chased cat" "cat chased dog"
+silent stderr
+says stdout "without positions: 3 of 3" "the same bag of rows" "with positions:    1 of 3" \
+    "differ from the reference: 0" "a plain copy"
+shaped out.npy "(6, 16)" 96
+run 0 sentences "${model[@]}" --device reference "The DOG saw a bird" "the dog saw a bird"
+says stdout "with positions:    5 of 5: the sentences are the same" "not measured on the reference"
+shaped out.npy "(10, 16)" 160
+run 0 sentences "${model[@]}" --device reference "the dog" "the dog saw"
+says stdout "without positions: 2 of 3"
+lacks "$last: not the same bag" grep -q "same bag" stdout
+sentences=(sentences "${tokens[@]}" --words words.txt)
+fails "${sentences[@]}" "the dog" "the wolf"
+says stderr '"wolf"' words.txt
+usage "two sentences" 1 "${sentences[@]}" --out out.npy "the dog"
+usage "two sentences" 3 "${sentences[@]}" --out out.npy a a a
+usage --tokens --words sentences --out out.npy a a
+head -n 9 words.txt >few.txt
+fails sentences "${tokens[@]}" --words few.txt "the dog" "a dog"
+says stderr few.txt
+fails sentences "${tokens[@]}" --words absent.txt "the dog" "a dog"
+says stderr absent.txt
+excerpt=$source/data/all-MiniLM-L6-v2-excerpt
+run 0 sentences --device reference --words "$excerpt.words.txt" --out out.npy \
+    --tokens "$excerpt.safetensors:embeddings.word_embeddings.weight" \
+    "the dog chased the cat ." "the cat chased the dog ."
+says stdout "the same bag of rows"
+shaped out.npy "(12, 384)" 4608
+
+echo "-- without an OpenCL device"
+mkdir none
+unset OCL_ICD_FILENAMES
+export OCL_ICD_VENDORS=$folder/none
+encode 0 "${both[@]}" --out out.npy
+says stderr "CPU reference"
+says stdout "computed on the CPU reference"
+holds "the same bytes without a device" cmp out.npy plain.npy
+encode 0 "${both[@]}" --device reference --out out.npy
+silent stderr
+fails encode "${both[@]}" --device 0
+run 0 devices
+says stdout "no OpenCL device"
+run 0 devices --json
+holds "an empty list is JSON" "$make_inputs" --json stdout
+run 1 verify --device all
+says stderr "no OpenCL device"
+run 1 bench --shape 2x8x64
+says stderr "OpenCL device"
+run 0 verify
+says stdout "the same bits; digest $digest"
+
+holds "no temporary files are left" test -z "$(find . -name '.posemb-*')"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

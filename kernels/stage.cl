@@ -123,17 +123,24 @@ static inline void posemb_walk_pairs(const struct posemb_launch *a, global const
     posemb_put_lone(a, row, sine);
 }
 
-/* Ask for the first lines of every row at once: rows of a table lie on pages of their own, and a group
- * would else wait for one after the other. More lines, or lines further on, were measured to be slower. */
+/* Ask for the first lines of every row at once, and for those behind the next page boundary: rows of a
+ * table lie on pages of their own, and a group would else wait for one after the other. More lines were
+ * measured to be slower. */
 static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows)
 {
 #if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && defined(__x86_64__)
-    const uint line = 64 / sizeof(float);
-    const uint end = min(2 * a->full_pairs, 12 * line);
+    const size_t bytes = 2 * sizeof(float) * a->full_pairs;
 
-    for (uint channel = 0; channel < end; channel += line)
+    for (size_t line = 0; line < min(bytes, (size_t)8 * 64); line += 64)
         for (uint r = 0; r < POSEMB_ROWS; r++)
-            __builtin_prefetch((const void *)(size_t)(rows[r].source + channel), 0, 2);
+            __builtin_prefetch((const void *)((size_t)rows[r].source + line), 0, 2);
+    for (uint r = 0; r < POSEMB_ROWS; r++) {
+        const size_t page = ((size_t)rows[r].source | 4095) + 1;
+        const size_t end = min((size_t)rows[r].source + bytes, page + 4 * 64);
+
+        for (size_t line = page; line < end; line += 64)
+            __builtin_prefetch((const void *)line, 0, 2);
+    }
 #endif
 }
 

@@ -47,40 +47,38 @@ static posemb_status read_int(cl_command_queue queue, const posemb_buffer *buffe
     return status;
 }
 
-static posemb_status read_first_id(const posemb_plan *plan, cl_command_queue queue,
-                                   const posemb_args *args, const struct posemb__call *call,
-                                   uint32_t token, int64_t *id, posemb_error *error)
+/* Where the id of token (b, s) lies, and its position, from the offset of their buffers. */
+static uint64_t id_place(const posemb_plan *plan, const posemb_shape *shape, uint64_t b, uint64_t s)
 {
-    const uint64_t b = token / call->shape.length;
-    const uint64_t s = token % call->shape.length;
-    const posemb_int_type type = plan->desc.id_type;
-
-    return read_int(queue, &args->ids,
-                    b * call->shape.ids_batch_stride + s * posemb__int_size(type), type, id, error);
+    return b * shape->ids_batch_stride + s * posemb__int_size(plan->desc.id_type);
 }
 
-static posemb_status read_first_position(const posemb_plan *plan, cl_command_queue queue,
-                                         const posemb_args *args, const struct posemb__call *call,
-                                         uint32_t token, int64_t *position, posemb_error *error)
+static uint64_t position_place(const posemb_plan *plan, const posemb_shape *shape, uint64_t b,
+                               uint64_t s)
 {
-    const uint64_t b = token / call->shape.length;
-    const uint64_t s = token % call->shape.length;
-    const posemb_int_type type = plan->desc.position_type;
-    const uint64_t size = posemb__int_size(type);
-    uint64_t offset = 0;
+    const uint64_t size = posemb__int_size(plan->desc.position_type);
 
     switch (plan->desc.positions) {
     case POSEMB_POSITIONS_ROW_START:
-        offset = b * size;
-        break;
+        return b * size;
     case POSEMB_POSITIONS_EXPLICIT:
-        offset = b * call->shape.positions_batch_stride + s * size;
-        break;
+        return b * shape->positions_batch_stride + s * size;
     default:
-        offset = s * size;
-        break;
+        return s * size;
     }
-    return read_int(queue, &args->positions, offset, type, position, error);
+}
+
+/* The integer at `place`, of a buffer of `bytes` that the call would read. */
+static posemb_status look_up_int(cl_command_queue queue, const char *name,
+                                 const posemb_buffer *buffer, uint64_t bytes, uint64_t place,
+                                 posemb_int_type type, int64_t *value, posemb_error *error)
+{
+    const posemb_status status =
+        posemb__check_buffer(name, buffer, posemb__int_size(type), bytes, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    return read_int(queue, buffer, place, type, value, error);
 }
 
 /* The values that a record names, read where they must lie if the record is of this call. */
@@ -90,20 +88,18 @@ static posemb_status look_up(const posemb_plan *plan, cl_command_queue queue,
     const posemb_record *record = &report->record;
     struct posemb__call call;
     posemb_status status = posemb__call_resolve(&plan->desc, &args->shape, &call, error);
+    const uint64_t length = call.shape.length;
 
     if (status == POSEMB_OK && record->id_first < call.tokens && call.ids_bytes)
-        status = posemb__check_buffer("ids", &args->ids, posemb__int_size(plan->desc.id_type),
-                                      call.ids_bytes, error);
-    if (status == POSEMB_OK && record->id_first < call.tokens && call.ids_bytes)
-        status =
-            read_first_id(plan, queue, args, &call, record->id_first, &report->first_id, error);
+        status = look_up_int(
+            queue, "ids", &args->ids, call.ids_bytes,
+            id_place(plan, &call.shape, record->id_first / length, record->id_first % length),
+            plan->desc.id_type, &report->first_id, error);
     if (status == POSEMB_OK && record->position_first < call.tokens && call.positions_bytes)
-        status = posemb__check_buffer("positions", &args->positions,
-                                      posemb__int_size(plan->desc.position_type),
-                                      call.positions_bytes, error);
-    if (status == POSEMB_OK && record->position_first < call.tokens && call.positions_bytes)
-        status = read_first_position(plan, queue, args, &call, record->position_first,
-                                     &report->first_position, error);
+        status = look_up_int(queue, "positions", &args->positions, call.positions_bytes,
+                             position_place(plan, &call.shape, record->position_first / length,
+                                            record->position_first % length),
+                             plan->desc.position_type, &report->first_position, error);
     return status;
 }
 

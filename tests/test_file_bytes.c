@@ -17,28 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static temp_folder folder;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_folder_make(&folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temp_folder_remove(&folder);
-    return 0;
-}
-
-static void assert_said(const posemb_error *error, const char *words)
-{
-    if (!strstr(error->message, words))
-        fail_msg("\"%s\" is not in \"%s\"", words, error->message);
-}
-
 static void assert_holds(const char *path, const char *text)
 {
     char bytes[64];
@@ -168,7 +146,7 @@ static void test_reads_parts_of_a_file(void **state)
     char bytes[7] = {0};
 
     (void)state;
-    temp_file_write(&folder, "in", "0123456", 7, path);
+    temp_file_write(&test_folder, "in", "0123456", 7, path);
     assert_int_equal(file_bytes_open(path, &file, NULL), POSEMB_OK);
     assert_int_equal(file.size, 7);
     assert_int_equal(file_bytes_read(&file, 0, 7, bytes, NULL), POSEMB_OK);
@@ -192,7 +170,7 @@ static void test_refuses_ranges_outside_the_file(void **state)
     char bytes[1];
 
     (void)state;
-    temp_file_write(&folder, "in", "0123456", 7, path);
+    temp_file_write(&test_folder, "in", "0123456", 7, path);
     assert_int_equal(file_bytes_open(path, &file, NULL), POSEMB_OK);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         assert_int_equal(file_bytes_read(&file, ranges[i].offset, ranges[i].size, bytes, &error),
@@ -211,7 +189,7 @@ static void test_a_file_that_shrinks_is_an_error(void **state)
     char bytes[7];
 
     (void)state;
-    temp_file_write(&folder, "in", "0123456", 7, path);
+    temp_file_write(&test_folder, "in", "0123456", 7, path);
     assert_int_equal(file_bytes_open(path, &file, NULL), POSEMB_OK);
     assert_int_equal(truncate(path, 3), 0);
     assert_int_equal(file_bytes_read(&file, 0, 7, bytes, &error), POSEMB_INVALID_ARGUMENT);
@@ -236,11 +214,11 @@ static void test_opens_regular_files_only(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "pipe", path);
+    temp_file_path(&test_folder, "pipe", path);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_no_input(path, "pipe: not a regular file");
     assert_int_equal(unlink(path), 0);
-    assert_no_input(folder.path, "not a regular file");
+    assert_no_input(test_folder.path, "not a regular file");
     assert_no_input("/dev/null", "/dev/null: not a regular file");
 }
 
@@ -249,7 +227,7 @@ static void test_says_why_a_file_cannot_be_opened(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "missing\n", path);
+    temp_file_path(&test_folder, "missing\n", path);
     assert_no_input(path, "missing\\x0a: cannot be opened: No such file or directory");
     assert_no_input(NULL, "path: NULL");
 }
@@ -284,7 +262,7 @@ static void test_a_new_file_has_the_mode_of_the_umask(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "out", path);
+    temp_file_path(&test_folder, "out", path);
     assert_int_equal(file_output_begin(path, &output, NULL), POSEMB_OK);
     umask(before);
     write_text(&output, "new ");
@@ -295,7 +273,7 @@ static void test_a_new_file_has_the_mode_of_the_umask(void **state)
     assert_int_equal(stat(path, &facts), 0);
     assert_int_equal(facts.st_mode & 0777, 0640);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(temp_folder_count(&folder), 0);
+    assert_int_equal(temp_folder_count(&test_folder), 0);
 }
 
 static void test_a_reader_keeps_the_file_it_opened(void **state)
@@ -306,7 +284,7 @@ static void test_a_reader_keeps_the_file_it_opened(void **state)
     char bytes[3];
 
     (void)state;
-    temp_file_write(&folder, "out", "old", 3, path);
+    temp_file_write(&test_folder, "out", "old", 3, path);
     assert_int_equal(file_bytes_open(path, &file, NULL), POSEMB_OK);
     assert_int_equal(file_output_begin(path, &output, NULL), POSEMB_OK);
     write_text(&output, "newer");
@@ -325,13 +303,13 @@ static void test_abandoning_leaves_the_target_alone(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_write(&folder, "out", "old", 3, path);
+    temp_file_write(&test_folder, "out", "old", 3, path);
     assert_int_equal(file_output_begin(path, &output, NULL), POSEMB_OK);
     write_text(&output, "new");
     file_output_abandon(&output);
     file_output_abandon(&output);
     assert_holds(path, "old");
-    assert_int_equal(temp_folder_count(&folder), 1);
+    assert_int_equal(temp_folder_count(&test_folder), 1);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -347,7 +325,7 @@ static void test_abandoning_nothing_is_allowed(void **state)
 
 static void assert_no_output(const char *path, const char *words)
 {
-    const size_t before = temp_folder_count(&folder);
+    const size_t before = temp_folder_count(&test_folder);
     file_output output;
     posemb_error error;
 
@@ -355,7 +333,7 @@ static void assert_no_output(const char *path, const char *words)
     assert_said(&error, words);
     assert_null(output.temporary);
     assert_null(output.target);
-    assert_int_equal(temp_folder_count(&folder), before);
+    assert_int_equal(temp_folder_count(&test_folder), before);
 }
 
 static void test_refuses_targets_that_cannot_be_files(void **state)
@@ -363,9 +341,9 @@ static void test_refuses_targets_that_cannot_be_files(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    assert_no_output(folder.path, "not a regular file, so not replaced");
+    assert_no_output(test_folder.path, "not a regular file, so not replaced");
     assert_no_output("/dev/null", "/dev/null: not a regular file");
-    temp_file_path(&folder, "none/out", path);
+    temp_file_path(&test_folder, "none/out", path);
     assert_no_output(path, "no file can be made in its folder: No such file or directory");
     assert_no_output("", "path: empty");
     assert_no_output(NULL, "path: NULL");
@@ -377,8 +355,8 @@ static void test_refuses_to_replace_a_link(void **state)
     char link[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_write(&folder, "out", "old", 3, path);
-    temp_file_path(&folder, "link", link);
+    temp_file_write(&test_folder, "out", "old", 3, path);
+    temp_file_path(&test_folder, "link", link);
     assert_int_equal(symlink(path, link), 0);
     assert_no_output(link, "link: not a regular file");
     assert_holds(link, "old");
@@ -393,14 +371,14 @@ static void test_a_failing_rename_leaves_nothing(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "out", path);
+    temp_file_path(&test_folder, "out", path);
     assert_int_equal(file_output_begin(path, &output, NULL), POSEMB_OK);
     write_text(&output, "new");
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(file_output_commit(&output, &error), POSEMB_INVALID_ARGUMENT);
     assert_said(&error, "out: cannot be completed: Is a directory");
     assert_null(output.temporary);
-    assert_int_equal(temp_folder_count(&folder), 1);
+    assert_int_equal(temp_folder_count(&test_folder), 1);
     assert_int_equal(rmdir(path), 0);
 }
 
@@ -413,7 +391,7 @@ static void test_a_failing_write_leaves_the_target_alone(void **state)
     struct rlimit limit;
 
     (void)state;
-    temp_file_write(&folder, "out", "old", 3, path);
+    temp_file_write(&test_folder, "out", "old", 3, path);
     assert_int_equal(file_output_begin(path, &output, NULL), POSEMB_OK);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
 
@@ -429,7 +407,7 @@ static void test_a_failing_write_leaves_the_target_alone(void **state)
     assert_int_equal(status, POSEMB_INVALID_ARGUMENT);
     assert_said(&error, "out: cannot be written: File too large");
     assert_holds(path, "old");
-    assert_int_equal(temp_folder_count(&folder), 1);
+    assert_int_equal(temp_folder_count(&test_folder), 1);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -440,7 +418,7 @@ static void test_two_outputs_do_not_meet(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "out", path);
+    temp_file_path(&test_folder, "out", path);
     assert_int_equal(file_output_begin(path, &first, NULL), POSEMB_OK);
     assert_int_equal(file_output_begin(path, &second, NULL), POSEMB_OK);
     assert_string_not_equal(first.temporary, second.temporary);
@@ -451,7 +429,7 @@ static void test_two_outputs_do_not_meet(void **state)
     assert_int_equal(file_output_commit(&second, NULL), POSEMB_OK);
     assert_holds(path, "second");
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(temp_folder_count(&folder), 0);
+    assert_int_equal(temp_folder_count(&test_folder), 0);
 }
 
 int main(void)
@@ -483,5 +461,5 @@ int main(void)
         cmocka_unit_test(test_two_outputs_do_not_meet),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

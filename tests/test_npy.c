@@ -21,35 +21,13 @@
 #define MAGIC          "\x93NUMPY"
 #define FILE_MAX       16384u
 
-static temp_folder folder;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_folder_make(&folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temp_folder_remove(&folder);
-    return 0;
-}
-
-static void assert_said(const posemb_error *error, const char *words)
-{
-    if (!strstr(error->message, words))
-        fail_msg("\"%s\" is not in \"%s\"", words, error->message);
-}
-
 /* Write bytes to a file and read it as an array. */
 static posemb_status read_bytes(const void *bytes, size_t size, npy_array *array,
                                 posemb_error *error)
 {
     char path[TEMP_PATH_SIZE];
 
-    temp_file_write(&folder, "in.npy", bytes, size, path);
+    temp_file_write(&test_folder, "in.npy", bytes, size, path);
 
     const posemb_status status = npy_read(path, array, error);
 
@@ -368,7 +346,7 @@ static void test_says_why_a_file_cannot_be_opened(void **state)
     char path[TEMP_PATH_SIZE];
 
     (void)state;
-    temp_file_path(&folder, "missing.npy", path);
+    temp_file_path(&test_folder, "missing.npy", path);
     assert_int_equal(npy_read(path, &array, &error), INVALID);
     assert_said(&error, "missing.npy: cannot be opened");
     assert_null(array.data);
@@ -517,7 +495,7 @@ static void test_writes_the_bytes_of_numpy(void **state)
 
         for (uint32_t k = 0; k < want->rank; k++)
             count *= want->shape[k];
-        temp_file_path(&folder, "out.npy", path);
+        temp_file_path(&test_folder, "out.npy", path);
         assert_int_equal(npy_write(path, want->type, want->rank, want->shape, counting, NULL),
                          POSEMB_OK);
 
@@ -540,7 +518,7 @@ static void test_reads_back_what_it_wrote(void **state)
         char path[TEMP_PATH_SIZE];
         npy_array array;
 
-        temp_file_path(&folder, "out.npy", path);
+        temp_file_path(&test_folder, "out.npy", path);
         assert_int_equal(npy_write(path, want->type, want->rank, want->shape, counting, NULL),
                          POSEMB_OK);
         assert_int_equal(npy_read(path, &array, NULL), POSEMB_OK);
@@ -559,7 +537,7 @@ static void test_the_largest_written_header_reads_back(void **state)
 
     (void)state;
     memset(shape + 1, 0xff, sizeof shape - sizeof *shape);
-    temp_file_path(&folder, "out.npy", path);
+    temp_file_path(&test_folder, "out.npy", path);
     assert_int_equal(npy_write(path, NPY_F4, NPY_RANK_MAX, shape, NULL, NULL), POSEMB_OK);
     assert_int_equal(npy_read(path, &array, NULL), POSEMB_OK);
     assert_array(&array, NPY_F4, NPY_RANK_MAX, 0);
@@ -577,12 +555,12 @@ static void test_writing_replaces_the_file_whole(void **state)
     unsigned char file[8192];
 
     (void)state;
-    temp_file_path(&folder, "out.npy", path);
+    temp_file_path(&test_folder, "out.npy", path);
     assert_int_equal(npy_write(path, NPY_F4, 1, many, zeros, NULL), POSEMB_OK);
     assert_int_equal(temp_file_read(path, file, sizeof file), 128 + 4000);
     assert_int_equal(npy_write(path, NPY_F4, 1, one, zeros, NULL), POSEMB_OK);
     assert_int_equal(temp_file_read(path, file, sizeof file), 128 + 4);
-    assert_int_equal(temp_folder_count(&folder), 1);
+    assert_int_equal(temp_folder_count(&test_folder), 1);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -594,7 +572,7 @@ static void test_refuses_to_write_what_is_no_array(void **state)
     posemb_error error;
 
     (void)state;
-    temp_file_path(&folder, "out.npy", path);
+    temp_file_path(&test_folder, "out.npy", path);
     assert_int_equal(npy_write(path, (npy_type)7, 1, shape, counting, &error), INVALID);
     assert_said(&error, "type: 7");
     assert_int_equal(npy_write(path, NPY_F4, 9, shape, counting, &error), INVALID);
@@ -605,7 +583,7 @@ static void test_refuses_to_write_what_is_no_array(void **state)
     assert_said(&error, "data: NULL for 4 bytes");
     assert_int_equal(npy_write(path, NPY_F4, 2, large, counting, &error), POSEMB_SIZE_OVERFLOW);
     assert_said(&error, "product does not fit");
-    assert_int_equal(temp_folder_count(&folder), 0);
+    assert_int_equal(temp_folder_count(&test_folder), 0);
 }
 
 static void test_a_failing_write_leaves_no_file(void **state)
@@ -614,16 +592,16 @@ static void test_a_failing_write_leaves_no_file(void **state)
     posemb_error error;
 
     (void)state;
-    temp_file_path(&folder, "out.npy", path);
+    temp_file_path(&test_folder, "out.npy", path);
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(npy_write(path, NPY_F4, 0, NULL, counting, &error), INVALID);
     assert_said(&error, "out.npy: not a regular file");
-    assert_int_equal(temp_folder_count(&folder), 1);
+    assert_int_equal(temp_folder_count(&test_folder), 1);
     assert_int_equal(rmdir(path), 0);
-    temp_file_path(&folder, "none/out.npy", path);
+    temp_file_path(&test_folder, "none/out.npy", path);
     assert_int_equal(npy_write(path, NPY_F4, 0, NULL, counting, &error), INVALID);
     assert_said(&error, "none/out.npy: no file can be made in its folder");
-    assert_int_equal(temp_folder_count(&folder), 0);
+    assert_int_equal(temp_folder_count(&test_folder), 0);
 }
 
 int main(void)
@@ -653,5 +631,5 @@ int main(void)
         cmocka_unit_test(test_a_failing_write_leaves_no_file),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

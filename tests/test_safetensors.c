@@ -20,34 +20,12 @@
 #define FILE_MAX       131072u
 #define INVALID        POSEMB_INVALID_ARGUMENT
 
-static temp_folder folder;
-
-static int make_folder(void **state)
-{
-    (void)state;
-    temp_folder_make(&folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temp_folder_remove(&folder);
-    return 0;
-}
-
-static void assert_said(const posemb_error *error, const char *words)
-{
-    if (!strstr(error->message, words))
-        fail_msg("\"%s\" is not in \"%s\"", words, error->message);
-}
-
 static posemb_status open_bytes(const void *bytes, size_t size, safetensors_file **file,
                                 posemb_error *error)
 {
     char path[TEMP_PATH_SIZE];
 
-    temp_file_write(&folder, "in.safetensors", bytes, size, path);
+    temp_file_write(&test_folder, "in.safetensors", bytes, size, path);
 
     const posemb_status status = safetensors_open(path, file, error);
 
@@ -348,7 +326,7 @@ static void test_refuses_a_header_above_the_limit(void **state)
     posemb_error error;
 
     (void)state;
-    temp_file_write(&folder, "in.safetensors", length, sizeof length, path);
+    temp_file_write(&test_folder, "in.safetensors", length, sizeof length, path);
     assert_int_equal(truncate(path, 200000000), 0);
     assert_int_equal(safetensors_open(path, &file, &error), INVALID);
     assert_said(&error, "header length: 100000001, outside 2 ... 100000000");
@@ -427,11 +405,11 @@ static void test_says_why_a_file_cannot_be_opened(void **state)
     posemb_error error;
 
     (void)state;
-    temp_file_path(&folder, "missing.safetensors", path);
+    temp_file_path(&test_folder, "missing.safetensors", path);
     assert_int_equal(safetensors_open(path, &file, &error), INVALID);
     assert_said(&error, "missing.safetensors: cannot be opened");
     assert_null(file);
-    assert_int_equal(safetensors_open(folder.path, &file, NULL), INVALID);
+    assert_int_equal(safetensors_open(test_folder.path, &file, NULL), INVALID);
     assert_int_equal(safetensors_open(NULL, &file, NULL), INVALID);
 }
 
@@ -762,7 +740,7 @@ static void test_a_file_that_shrinks_is_an_error(void **state)
     posemb_error error;
 
     (void)state;
-    temp_file_write(&folder, "in.safetensors", bytes, size, path);
+    temp_file_write(&test_folder, "in.safetensors", bytes, size, path);
     assert_int_equal(safetensors_open(path, &file, NULL), POSEMB_OK);
     assert_int_equal(truncate(path, (off_t)size - 10), 0);
     assert_int_equal(safetensors_read(file, safetensors_at(file, 0), bytes, 24, &error), INVALID);
@@ -808,5 +786,5 @@ int main(void)
         cmocka_unit_test(test_a_file_that_shrinks_is_an_error),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -102,3 +102,25 @@ size_t temp_file_read(const char *path, void *bytes, size_t capacity)
     assert_int_equal(fclose(file), 0);
     return size;
 }
+
+temp_folder test_folder;
+
+int test_folder_make(void **state)
+{
+    (void)state;
+    temp_folder_make(&test_folder);
+    return 0;
+}
+
+int test_folder_remove(void **state)
+{
+    (void)state;
+    temp_folder_remove(&test_folder);
+    return 0;
+}
+
+void assert_said(const posemb_error *error, const char *words)
+{
+    if (!strstr(error->message, words))
+        fail_msg("\"%s\" is not in \"%s\"", words, error->message);
+}

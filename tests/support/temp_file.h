@@ -2,6 +2,8 @@
 #ifndef POSEMB_TEMP_FILE_H
 #define POSEMB_TEMP_FILE_H
 
+#include <posemb/posemb.h>
+
 #include <stddef.h>
 
 #define TEMP_PATH_SIZE 1024u
@@ -27,5 +29,14 @@ void temp_file_write(const temp_folder *folder, const char *name, const void *by
 
 /** Read a file, up to `capacity` bytes; returns how many there were. */
 size_t temp_file_read(const char *path, void *bytes, size_t capacity);
+
+/** The folder of a test program, and the setup and teardown of its group that make and remove it.
+ */
+extern temp_folder test_folder;
+int test_folder_make(void **state);
+int test_folder_remove(void **state);
+
+/** The message has these words. */
+void assert_said(const posemb_error *error, const char *words);
 
 #endif

@@ -12,6 +12,8 @@ static const struct {
     {"rusticl", SUPPORT_OUT_OF_ORDER_QUEUE,
      "clCreateCommandQueue returns CL_INVALID_QUEUE_PROPERTIES (-35)"},
     {"rusticl", SUPPORT_CPU_SHAPE, "its compiler takes minutes over the wide vectors"},
+    {"Oclgrind", SUPPORT_CPU_UNINITIALIZED,
+     "21.10 loses track of vectors of 16 that it has shuffled itself"},
     {"Oclgrind", SUPPORT_THREADS, "its runtime is not thread-safe"},
 };
 

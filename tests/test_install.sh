@@ -54,7 +54,7 @@ for archive in libposemb.so libposemb.a; do
 done
 
 # find_package()
-"$cmake" -S "$consumer" -B "$folder/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
+"$cmake" -G Ninja -S "$consumer" -B "$folder/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DPOSEMB_WANTED="${version%.*}" \
     >"$folder/configure.log" 2>&1 || { cat "$folder/configure.log"; fail "find_package"; }
 "$cmake" --build "$folder/consumer" >"$folder/build.log" 2>&1 ||

@@ -2,6 +2,7 @@
 #include "workload.h"
 
 #include "status.h"
+#include "xorshift.h"
 #include "yardstick.h"
 
 #include <stdlib.h>
@@ -10,19 +11,10 @@
 /* Rows that hot ids choose from. */
 static const uint32_t hot_rows = 256;
 
-/* xorshift64*: payloads need to be incompressible, not unpredictable. */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
 static void fill_table(float *table, size_t count, uint64_t *state)
 {
     for (size_t i = 0; i < count; i++)
-        table[i] = (float)(int32_t)(next_random(state) >> 32) * 0x1p-31f;
+        table[i] = (float)(int32_t)(xorshift_next(state) >> 32) * 0x1p-31f;
 }
 
 /* Ids that cycle over a random order of all rows, or over the first few rows of that order. */
@@ -38,7 +30,7 @@ static posemb_status fill_ids(struct workload *workload, bool hot, uint64_t *sta
     for (uint32_t i = 0; i < rows; i++)
         order[i] = (int32_t)i;
     for (uint32_t i = rows - 1; i > 0; i--) {
-        const uint32_t j = (uint32_t)(next_random(state) % (i + 1));
+        const uint32_t j = (uint32_t)(xorshift_next(state) % (i + 1));
         const int32_t swapped = order[i];
         order[i] = order[j];
         order[j] = swapped;
@@ -87,7 +79,7 @@ static posemb_status fill(struct workload *workload, bool hot, posemb_error *err
                &state);
     for (uint64_t t = 0; t < workload->tokens; t++)
         workload->positions[t] =
-            (int64_t)(next_random(&state) % 0x180000000u) + POSEMB_POSITION_MIN;
+            (int64_t)(xorshift_next(&state) % 0x180000000u) + POSEMB_POSITION_MIN;
     return fill_ids(workload, hot, &state, error);
 }
 

@@ -3,9 +3,6 @@
 
 #include "status.h"
 
-/* The loader's own code, from cl_khr_icd. */
-#define PLATFORM_NOT_FOUND (-1001)
-
 #define CODE(name)                                                                                 \
     {                                                                                              \
         name, #name                                                                                \
@@ -61,7 +58,7 @@ static const struct {
     CODE(CL_INVALID_BUFFER_SIZE),
     CODE(CL_INVALID_GLOBAL_WORK_SIZE),
     CODE(CL_INVALID_PROPERTY),
-    {PLATFORM_NOT_FOUND, "CL_PLATFORM_NOT_FOUND_KHR"},
+    {POSEMB__PLATFORM_NOT_FOUND, "CL_PLATFORM_NOT_FOUND_KHR"},
 };
 
 const char *posemb__cl_name(cl_int code)

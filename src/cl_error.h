@@ -4,6 +4,9 @@
 
 #include <posemb/posemb_cl.h>
 
+/* The loader's own code, from cl_khr_icd: there is no platform. */
+#define POSEMB__PLATFORM_NOT_FOUND (-1001)
+
 /* Fail with the status that fits `code`; `what` names the call that gave it. */
 posemb_status posemb__cl_fail(posemb_error *error, cl_int code, const char *what);
 

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLATFORM_NOT_FOUND (-1001)
-
 /* A string of the driver, cut to fit; "" where the driver has none. */
 static void device_string(cl_device_id device, cl_device_info what, char *text, size_t size)
 {
@@ -149,7 +147,7 @@ static posemb_status gather_devices(struct device_list *list, posemb_error *erro
     cl_uint count = 0;
     const cl_int code = clGetPlatformIDs(sizeof platforms / sizeof *platforms, platforms, &count);
 
-    if (code == PLATFORM_NOT_FOUND)
+    if (code == POSEMB__PLATFORM_NOT_FOUND)
         return POSEMB_OK;
     if (code != CL_SUCCESS)
         return posemb__cl_fail(error, code, "clGetPlatformIDs");

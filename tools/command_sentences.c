@@ -1,6 +1,5 @@
 /* posemb sentences: what positions do to sentences, on the token rows of a real model. */
 #include "bench.h"
-#include "clock.h"
 #include "command.h"
 #include "inputs.h"
 #include "target.h"
@@ -224,7 +223,7 @@ static void print_bags(const struct demonstration *show)
            with == longer ? ": the sentences are the same" : ": the order is in the rows");
 }
 
-/* Seconds of one launch of this very call, kept plan and buffers, smallest of many. */
+/* A launch of this shape, beside a copy of the same bytes. */
 static posemb_status measure(const struct demonstration *show, const struct target *target,
                              struct bench_result *result, posemb_error *error)
 {

@@ -2,6 +2,7 @@
 #include "selftest.h"
 
 #include "status.h"
+#include "xorshift.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +35,12 @@ static const struct selftest_case cases[] = {
 };
 enum { QUICK_CASES = 3, CASES = sizeof cases / sizeof *cases, VOCAB = 61 };
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717u;
-}
-
 /* Rows with all that random floats hide: zeros of both signs, subnormals, infinities, NaN. */
 static float next_float(uint64_t *state)
 {
     static const uint32_t rare[] = {0x00000000u, 0x80000000u, 0x00000001u, 0x807fffffu,
                                     0x7f800000u, 0xff800000u, 0x7fc00000u, 0x7f7fffffu};
-    const uint64_t random = next_random(state);
+    const uint64_t random = xorshift_next(state);
     float value = (float)(int32_t)(random >> 32) * 0x1p-30f;
 
     if (random % 37 == 0)
@@ -61,7 +54,7 @@ static int64_t next_position(uint64_t *state, posemb_int_type type)
     static const int64_t ends[] = {
         POSEMB_POSITION_MIN,     POSEMB_POSITION_MAX, 0,         POSEMB_POSITION_MIN - 1,
         POSEMB_POSITION_MAX + 1, INT64_MIN,           INT64_MAX, -1};
-    const uint64_t random = next_random(state);
+    const uint64_t random = xorshift_next(state);
 
     if (type == POSEMB_INT32)
         return (int32_t)(random >> 32);
@@ -89,7 +82,7 @@ static void fill(struct buffers *buffers, uint64_t state)
 
     for (uint64_t t = 0; t < buffers->tokens; t++) {
         /* VOCAB itself and -1 come too, and are bad. */
-        buffers->ids[t] = (int32_t)(next_random(&state) % (VOCAB + 2)) - 1;
+        buffers->ids[t] = (int32_t)(xorshift_next(&state) % (VOCAB + 2)) - 1;
         const int64_t position = next_position(&state, buffers->desc.position_type);
         if (buffers->desc.position_type == POSEMB_INT64)
             buffers->positions[t] = position;

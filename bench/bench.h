@@ -46,6 +46,23 @@ struct bench_overhead {
 posemb_status bench_overhead_run(posemb_session *session, struct bench_overhead *overhead,
                                  posemb_error *error);
 
+/* The first calls of a process, on [8,128]x1024 and rows that are in the cache. A launch is
+ * measured from posemb_enqueue() to the end of clFinish(). */
+struct bench_first_call {
+    posemb_origin origin; /* where the plan's program came from */
+    double plan_seconds;
+    double warmup_seconds; /* 0 where there was none */
+    double first_seconds;
+    double second_seconds;
+    double steady_seconds; /* median of many more */
+    size_t differing;      /* elements whose bits differ; numbers count only where it is 0 */
+};
+
+/* `from_memory`: of a second plan with the same program. The process must not have used posemb
+ * before. */
+posemb_status bench_first_call_run(posemb_session *session, bool warm_up, bool from_memory,
+                                   struct bench_first_call *result, posemb_error *error);
+
 /* Rows of the token table that cold rows cycle over. */
 #define BENCH_TABLE_ROWS 32000u
 

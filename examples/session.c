@@ -29,7 +29,7 @@ int main(void)
             tokens[row][channel] = (float)row + 0.125f * (float)channel;
 
     /* NULL: the first usable device. */
-    status = posemb_session_create(NULL, &session, &error);
+    status = posemb_session_create(NULL, NULL, &session, &error);
     if (status == POSEMB_OK)
         status = posemb_session_run(session, &desc, &args, &error);
     if (status == POSEMB_NO_DEVICE) /* the same bits, on the CPU */

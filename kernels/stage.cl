@@ -10,8 +10,8 @@
  * The work-items of a group walk the channel pairs, POSEMB_PAIRS at a time. Any local size is right;
  * the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
  *
- * Build-time: POSEMB_OPERATION, POSEMB_HALVES (0: interleaved), POSEMB_MEMORY (4, 16: floats in one
- * access), POSEMB_ROWS. */
+ * Build-time: POSEMB_OPERATION, POSEMB_HALVES (0: interleaved), POSEMB_SHARED (with the kernels for
+ * shared positions), POSEMB_MEMORY (4, 16: floats in one access), POSEMB_ROWS. */
 #pragma OPENCL FP_CONTRACT OFF
 
 #include "launch.h"
@@ -209,8 +209,12 @@ static inline void posemb_group(const struct posemb_launch *a, global const ucha
     }
 
 POSEMB_KERNEL(posemb_stage, false, false)
+#if POSEMB_SHARED
 POSEMB_KERNEL(posemb_stage_shared, true, false)
+#endif
 #if POSEMB_STREAMED_STORES
 POSEMB_KERNEL(posemb_stage_streamed, false, true)
+#if POSEMB_SHARED
 POSEMB_KERNEL(posemb_stage_shared_streamed, true, true)
+#endif
 #endif

@@ -48,7 +48,7 @@ build_and_test() {
         { cat "$folder.log"; exit 1; }
     rm -f "$folder.log"
     cmake --build --preset "$preset" >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
-    rm -rf "$folder"/pocl-cache* "$folder"/mesa-cache # every run starts cold
+    rm -rf "$folder"/pocl-cache* "$folder"/posemb-pocl-cache* "$folder"/mesa-cache # every run starts cold
     echo "== $preset: testing"
     ctest --preset "$preset" -j 2 2>&1 | tee -a "$log" || failed="$failed $preset"
 }

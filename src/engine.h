@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* One compiled program of an engine, in a list. */
+/* One compiled program of an engine, in a list; stays as long as the engine. */
 struct posemb__program {
     struct posemb__program_key key;
+    struct posemb__digest id;
     cl_program program;
+    bool saved; /* on disk already, or not to be saved at all */
     struct posemb__program *next;
 };
 
@@ -20,14 +22,37 @@ struct posemb_engine {
     cl_device_id device;
     posemb_device_info info;
     posemb_engine_options options; /* resolved */
+    char *cache_folder;            /* options.cache_folder */
+    struct posemb__device_identity identity;
     pthread_mutex_t programs_lock;
     struct posemb__program *programs;
 };
 
 posemb_engine *posemb__engine_retain(posemb_engine *engine);
 
-/* The program of `key`, built unless the engine has it; owned by the engine. */
+/* The caller's blob; bytes NULL: none. */
+struct posemb__offer {
+    const void *bytes;
+    size_t size;
+};
+
+/* The program of `key`, owned by the engine: its own if it has it, else from the offered blob, the
+ * cache folder, or the source. */
 posemb_status posemb__engine_program(posemb_engine *engine, const struct posemb__program_key *key,
-                                     cl_program *program, posemb_error *error);
+                                     const struct posemb__offer *offer,
+                                     struct posemb__program **program, posemb_origin *origin,
+                                     posemb_error *error);
+
+/* Whether the program should be saved: it was built from source, and there is a cache folder. */
+bool posemb__engine_wants(posemb_engine *engine, const struct posemb__program *program);
+
+/* Save a program whose kernels have run. */
+posemb_status posemb__engine_save(posemb_engine *engine, struct posemb__program *program,
+                                  posemb_error *error);
+
+/* The program as a blob, malloc'ed. */
+posemb_status posemb__engine_blob(const posemb_engine *engine,
+                                  const struct posemb__program *program, unsigned char **bytes,
+                                  size_t *size, posemb_error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include "cl_error.h"
 #include "frequency.h"
 #include "status.h"
+#include "warmup.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -15,12 +16,23 @@ static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
 /* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
 enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
 
-static struct posemb__program_key key_of(const posemb_plan *plan)
+static bool shares_positions(const posemb_desc *desc)
 {
-    const bool cpu = plan->engine->options.shape == POSEMB_SHAPE_CPU;
+    return desc->positions == POSEMB_POSITIONS_INDEX ||
+           desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED;
+}
 
-    return (struct posemb__program_key){plan->desc.operation, !plan->channels.interleaved,
-                                        cpu ? CPU_MEMORY : GPU_MEMORY, cpu ? CPU_ROWS : GPU_ROWS};
+static struct posemb__program_key key_of(const posemb_engine *engine, const posemb_desc *desc)
+{
+    const bool cpu = engine->options.shape == POSEMB_SHAPE_CPU;
+
+    return (struct posemb__program_key){
+        .operation = desc->operation,
+        .halves = !posemb__channels_of(desc).interleaved,
+        .shares_positions = shares_positions(desc),
+        .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
+        .rows = cpu ? CPU_ROWS : GPU_ROWS,
+    };
 }
 
 static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key *key)
@@ -31,8 +43,7 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
         .local_size = options->local_size,
-        .shares_positions = plan->desc.positions == POSEMB_POSITIONS_INDEX ||
-                            plan->desc.positions == POSEMB_POSITIONS_EXPLICIT_SHARED,
+        .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
                                 ? options->streamed_threshold
                                 : options->follows_threshold,
@@ -127,22 +138,22 @@ static posemb_status limit_local_size(posemb_plan *plan, posemb_error *error)
     return POSEMB_OK;
 }
 
-static posemb_status fill_plan(posemb_plan *plan, posemb_error *error)
+static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *offer,
+                               posemb_error *error)
 {
-    struct posemb__program_key key;
-    cl_program program = NULL;
+    const struct posemb__program_key key = key_of(plan->engine, &plan->desc);
     posemb_status status;
 
     plan->channels = posemb__channels_of(&plan->desc);
-    key = key_of(plan);
     set_launch_rule(plan, &key);
     plan->busy = calloc(1, sizeof *plan->busy);
     if (!plan->busy)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
     atomic_init(plan->busy, 0);
-    status = posemb__engine_program(plan->engine, &key, &program, error);
+    status =
+        posemb__engine_program(plan->engine, &key, offer, &plan->program, &plan->origin, error);
     if (status == POSEMB_OK)
-        status = create_all_kernels(plan, program, error);
+        status = create_all_kernels(plan, plan->program->program, error);
     if (status == POSEMB_OK)
         status = limit_local_size(plan, error);
     if (status == POSEMB_OK)
@@ -150,19 +161,35 @@ static posemb_status fill_plan(posemb_plan *plan, posemb_error *error)
     return status;
 }
 
-posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc, posemb_plan **plan,
+/* Run every kernel, so that the binary has what the driver compiles at the first launch, and save
+ * it. */
+static posemb_status save_program(const posemb_plan *plan, posemb_error *error)
+{
+    posemb_engine *engine = plan->engine;
+    posemb_status status;
+    cl_int code;
+    cl_command_queue queue;
+
+    if (!posemb__engine_wants(engine, plan->program))
+        return POSEMB_OK;
+    queue = clCreateCommandQueue(engine->context, engine->device, 0, &code);
+    if (!queue)
+        return posemb__cl_fail(error, code, "clCreateCommandQueue");
+    status = posemb__run_all_kernels(plan, queue, error);
+    clReleaseCommandQueue(queue);
+    if (status == POSEMB_OK)
+        status = posemb__engine_save(engine, plan->program, error);
+    return status;
+}
+
+static posemb_status create_plan(posemb_engine *engine, const posemb_desc *desc,
+                                 const struct posemb__offer *offer, posemb_plan **plan,
                                  posemb_error *error)
 {
     posemb_desc resolved;
     posemb_plan *made;
-    posemb_status status;
+    posemb_status status = posemb_desc_resolve(desc, &resolved, error);
 
-    if (plan)
-        *plan = NULL;
-    if (!engine || !plan)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
-                            engine ? "plan" : "engine");
-    status = posemb_desc_resolve(desc, &resolved, error);
     if (status != POSEMB_OK)
         return status;
     made = calloc(1, sizeof *made);
@@ -170,12 +197,88 @@ posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc,
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
     made->engine = posemb__engine_retain(engine);
     made->desc = resolved;
-    status = fill_plan(made, error);
+    status = fill_plan(made, offer, error);
+    if (status == POSEMB_OK)
+        status = save_program(made, error);
     if (status == POSEMB_OK)
         *plan = made;
     else
         posemb_plan_destroy(made);
     return status;
+}
+
+posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc, posemb_plan **plan,
+                                 posemb_error *error)
+{
+    const struct posemb__offer nothing = {NULL, 0};
+
+    if (plan)
+        *plan = NULL;
+    if (!engine || !plan)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            engine ? "plan" : "engine");
+    return create_plan(engine, desc, &nothing, plan, error);
+}
+
+posemb_status posemb_plan_create_from_blob(posemb_engine *engine, const posemb_desc *desc,
+                                           const void *blob, size_t size, posemb_plan **plan,
+                                           posemb_error *error)
+{
+    const struct posemb__offer offer = {blob, size};
+
+    if (plan)
+        *plan = NULL;
+    if (!engine || !plan || !blob)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            !engine ? "engine" : (!plan ? "plan" : "blob"));
+    return create_plan(engine, desc, &offer, plan, error);
+}
+
+posemb_status posemb_blob_id(const posemb_engine *engine, const posemb_desc *desc,
+                             char id[POSEMB_BLOB_ID_SIZE], posemb_error *error)
+{
+    struct posemb__program_key key;
+    struct posemb__digest digest;
+    posemb_desc resolved;
+    posemb_status status;
+
+    if (!engine || !id)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            engine ? "id" : "engine");
+    status = posemb_desc_resolve(desc, &resolved, error);
+    if (status != POSEMB_OK)
+        return status;
+    key = key_of(engine, &resolved);
+    digest = posemb__program_id(&engine->identity, &key);
+    posemb__digest_text(&digest, id);
+    return POSEMB_OK;
+}
+
+posemb_status posemb_plan_get_blob(const posemb_plan *plan, void *data, size_t capacity,
+                                   size_t *size, posemb_error *error)
+{
+    unsigned char *bytes = NULL;
+    posemb_status status;
+
+    if (!plan || !size || (!data && capacity > 0))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            !plan ? "plan" : (!size ? "size" : "data"));
+    status = posemb__engine_blob(plan->engine, plan->program, &bytes, size, error);
+    if (status != POSEMB_OK)
+        return status;
+    if (*size > capacity)
+        status =
+            posemb__fail(error, POSEMB_BUFFER_TOO_SMALL, 0,
+                         "capacity is %zu, fewer than the %zu bytes of the blob", capacity, *size);
+    else
+        memcpy(data, bytes, *size);
+    free(bytes);
+    return status;
+}
+
+posemb_origin posemb_plan_origin(const posemb_plan *plan)
+{
+    return plan->origin;
 }
 
 void posemb_plan_destroy(posemb_plan *plan)

@@ -11,6 +11,8 @@ struct posemb_plan {
     posemb_desc desc; /* resolved */
     struct posemb__channels channels;
     struct posemb__launch_rule launch_rule;
+    struct posemb__program *program; /* the engine's */
+    posemb_origin origin;
     cl_mem steps; /* [channels.pairs] uint64 */
     /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where
      * the plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */

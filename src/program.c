@@ -1,4 +1,4 @@
-/* Kernel source text to cl_program. */
+/* Kernel source text, or a binary of it, to cl_program. */
 #include "program.h"
 
 #include "cl_error.h"
@@ -7,14 +7,87 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void posemb__program_options(const struct posemb__program_key *key,
                              char options[POSEMB__OPTIONS_SIZE])
 {
     snprintf(options, POSEMB__OPTIONS_SIZE,
-             "-cl-std=CL1.2 -DPOSEMB_OPERATION=%d -DPOSEMB_HALVES=%d -DPOSEMB_MEMORY=%" PRIu32
-             " -DPOSEMB_ROWS=%" PRIu32,
-             (int)key->operation, key->halves ? 1 : 0, key->memory_floats, key->rows);
+             "-cl-std=CL1.2 -DPOSEMB_OPERATION=%d -DPOSEMB_HALVES=%d -DPOSEMB_SHARED=%d "
+             "-DPOSEMB_MEMORY=%" PRIu32 " -DPOSEMB_ROWS=%" PRIu32,
+             (int)key->operation, key->halves ? 1 : 0, key->shares_positions ? 1 : 0,
+             key->memory_floats, key->rows);
+}
+
+/* Append a field with its length before it; a driver without an answer gives an empty field. */
+static bool append_field(struct posemb__device_identity *identity, const void *bytes, uint64_t size)
+{
+    unsigned char *grown = realloc(identity->bytes, identity->size + sizeof size + (size_t)size);
+
+    if (!grown)
+        return false;
+    memcpy(grown + identity->size, &size, sizeof size);
+    if (size > 0)
+        memcpy(grown + identity->size + sizeof size, bytes, (size_t)size);
+    identity->bytes = grown;
+    identity->size += sizeof size + (size_t)size;
+    return true;
+}
+
+/* cl_khr_device_uuid; drivers without it say that the query is invalid. */
+#define POSEMB__DEVICE_UUID 0x106A
+#define POSEMB__DRIVER_UUID 0x106B
+
+posemb_status posemb__device_identify(const posemb_device_info *info,
+                                      struct posemb__device_identity *identity, posemb_error *error)
+{
+    static const cl_platform_info platform_fields[] = {CL_PLATFORM_NAME, CL_PLATFORM_VENDOR,
+                                                       CL_PLATFORM_VERSION};
+    static const cl_device_info device_fields[] = {
+        CL_DEVICE_NAME,       CL_DEVICE_VENDOR,           CL_DEVICE_VENDOR_ID,
+        CL_DEVICE_VERSION,    CL_DEVICE_OPENCL_C_VERSION, CL_DRIVER_VERSION,
+        CL_DEVICE_EXTENSIONS, CL_DEVICE_ADDRESS_BITS,     CL_DEVICE_MAX_WORK_GROUP_SIZE,
+        POSEMB__DEVICE_UUID,  POSEMB__DRIVER_UUID};
+    enum { ANSWER_SIZE = 1 << 16 };
+    const size_t platform_count = sizeof platform_fields / sizeof *platform_fields;
+    const size_t count = platform_count + sizeof device_fields / sizeof *device_fields;
+    char *answer = malloc(ANSWER_SIZE);
+    bool there = answer != NULL;
+
+    *identity = (struct posemb__device_identity){NULL, 0};
+    for (size_t i = 0; there && i < count; i++) {
+        size_t size = 0;
+        const cl_int code =
+            i < platform_count
+                ? clGetPlatformInfo(info->platform, platform_fields[i], ANSWER_SIZE, answer, &size)
+                : clGetDeviceInfo(info->device, device_fields[i - platform_count], ANSWER_SIZE,
+                                  answer, &size);
+        there = append_field(identity, answer,
+                             code == CL_SUCCESS && size <= ANSWER_SIZE ? (uint64_t)size : 0);
+    }
+    free(answer);
+    if (there)
+        return POSEMB_OK;
+    free(identity->bytes);
+    *identity = (struct posemb__device_identity){NULL, 0};
+    return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the name of a device");
+}
+
+struct posemb__digest posemb__program_id(const struct posemb__device_identity *identity,
+                                         const struct posemb__program_key *key)
+{
+    char options[POSEMB__OPTIONS_SIZE];
+
+    posemb__program_options(key, options);
+
+    const struct posemb__field fields[] = {
+        {POSEMB_VERSION_STRING, strlen(POSEMB_VERSION_STRING)},
+        {posemb__kernel_source, posemb__kernel_source_size},
+        {options, strlen(options)},
+        {identity->bytes, identity->size},
+    };
+
+    return posemb__digest_fields(fields, sizeof fields / sizeof *fields);
 }
 
 static posemb_status build_failed(cl_program program, cl_device_id device, cl_int code,
@@ -55,4 +128,89 @@ posemb_status posemb__program_build(cl_context context, cl_device_id device,
     clReleaseProgram(*program);
     *program = NULL;
     return status;
+}
+
+/* A binary of something else would show here at the latest. */
+static bool has_stage(cl_program program)
+{
+    char names[256] = "";
+
+    return clGetProgramInfo(program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names, NULL) ==
+               CL_SUCCESS &&
+           strstr(names, "posemb_stage");
+}
+
+posemb_status posemb__program_load(cl_context context, cl_device_id device,
+                                   const struct posemb__program_key *key, const void *binary,
+                                   size_t size, cl_program *program, posemb_error *error)
+{
+    const unsigned char *bytes = binary;
+    char options[POSEMB__OPTIONS_SIZE];
+    cl_int of_binary = CL_SUCCESS;
+    cl_int code;
+
+    *program = clCreateProgramWithBinary(context, 1, &device, &size, &bytes, &of_binary, &code);
+    if (*program && code == CL_SUCCESS && of_binary == CL_SUCCESS) {
+        posemb__program_options(key, options);
+        code = clBuildProgram(*program, 1, &device, options, NULL, NULL);
+        if (code == CL_SUCCESS && has_stage(*program))
+            return POSEMB_OK;
+        if (code == CL_SUCCESS)
+            code = CL_INVALID_KERNEL_NAME;
+    }
+    if (*program)
+        clReleaseProgram(*program);
+    *program = NULL;
+    code = code == CL_SUCCESS ? of_binary : code;
+    return posemb__fail(error, POSEMB_CACHE_FAILED, code, "the driver refuses its binary: %s (%d)",
+                        posemb__cl_name(code), (int)code);
+}
+
+/* A program may be of several devices: which of them is ours, and how many there are. */
+static cl_int find_device(cl_program program, cl_device_id device, size_t *index, size_t *count)
+{
+    cl_device_id devices[64];
+    size_t size = 0;
+    const cl_int code =
+        clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &size);
+
+    if (code != CL_SUCCESS)
+        return code;
+    *count = size / sizeof *devices;
+    for (*index = 0; *index < *count; ++*index)
+        if (devices[*index] == device)
+            return CL_SUCCESS;
+    return CL_INVALID_DEVICE;
+}
+
+posemb_status posemb__program_binary_size(cl_program program, cl_device_id device, size_t *size,
+                                          posemb_error *error)
+{
+    size_t sizes[64] = {0};
+    size_t index = 0;
+    size_t count = 0;
+    cl_int code = find_device(program, device, &index, &count);
+
+    *size = 0;
+    if (code == CL_SUCCESS)
+        code = clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL);
+    if (code != CL_SUCCESS)
+        return posemb__cl_fail(error, code, "clGetProgramInfo of the binary's size");
+    *size = sizes[index];
+    return POSEMB_OK;
+}
+
+posemb_status posemb__program_binary(cl_program program, cl_device_id device, void *binary,
+                                     posemb_error *error)
+{
+    unsigned char *places[64] = {NULL}; /* NULL: not wanted */
+    size_t index = 0;
+    size_t count = 0;
+    cl_int code = find_device(program, device, &index, &count);
+
+    places[index] = binary;
+    if (code == CL_SUCCESS)
+        code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *places, places, NULL);
+    return code == CL_SUCCESS ? POSEMB_OK
+                              : posemb__cl_fail(error, code, "clGetProgramInfo of the binary");
 }

@@ -1,6 +1,8 @@
-/* Kernel source text to cl_program. */
+/* Kernel source text, or a binary of it, to cl_program. */
 #ifndef POSEMB_PROGRAM_H
 #define POSEMB_PROGRAM_H
+
+#include "blob.h"
 
 #include <posemb/posemb_cl.h>
 
@@ -14,6 +16,7 @@ extern const size_t posemb__kernel_source_size;
 struct posemb__program_key {
     posemb_operation operation;
     bool halves;
+    bool shares_positions; /* with the kernels for that */
     uint32_t memory_floats;
     uint32_t rows;
 };
@@ -24,9 +27,38 @@ struct posemb__program_key {
 void posemb__program_options(const struct posemb__program_key *key,
                              char options[POSEMB__OPTIONS_SIZE]);
 
+/* What the platform, device and driver say of themselves, as far as it can change a binary:
+ * strings, each with its length before it, in malloc'ed memory. */
+struct posemb__device_identity {
+    unsigned char *bytes;
+    size_t size;
+};
+
+posemb_status posemb__device_identify(const posemb_device_info *info,
+                                      struct posemb__device_identity *identity,
+                                      posemb_error *error);
+
+/* The digest of everything that can change what the driver makes of the program. */
+struct posemb__digest posemb__program_id(const struct posemb__device_identity *identity,
+                                         const struct posemb__program_key *key);
+
 /* Build the program of `key`; the driver's log goes to the message where that fails. */
 posemb_status posemb__program_build(cl_context context, cl_device_id device,
                                     const struct posemb__program_key *key, cl_program *program,
                                     posemb_error *error);
+
+/* Make the program of `key` from a binary that posemb__program_binary() gave. POSEMB_CACHE_FAILED
+ * where the driver refuses it. */
+posemb_status posemb__program_load(cl_context context, cl_device_id device,
+                                   const struct posemb__program_key *key, const void *binary,
+                                   size_t size, cl_program *program, posemb_error *error);
+
+/* Bytes of the driver's binary, as it is now; 0 where the driver has none. */
+posemb_status posemb__program_binary_size(cl_program program, cl_device_id device, size_t *size,
+                                          posemb_error *error);
+
+/* The binary, in binary[size] as posemb__program_binary_size() said. */
+posemb_status posemb__program_binary(cl_program program, cl_device_id device, void *binary,
+                                     posemb_error *error);
 
 #endif

@@ -16,7 +16,8 @@ struct posemb_session {
     posemb_engine *engine;
 };
 
-static posemb_status open_device(posemb_session *session, posemb_error *error)
+static posemb_status open_device(posemb_session *session, const posemb_engine_options *options,
+                                 posemb_error *error)
 {
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                                 (cl_context_properties)session->device.platform, 0};
@@ -28,12 +29,12 @@ static posemb_status open_device(posemb_session *session, posemb_error *error)
     session->queue = clCreateCommandQueue(session->context, session->device.device, 0, &code);
     if (!session->queue)
         return posemb__cl_fail(error, code, "clCreateCommandQueue");
-    return posemb_engine_create(session->context, session->device.device, NULL, &session->engine,
+    return posemb_engine_create(session->context, session->device.device, options, &session->engine,
                                 error);
 }
 
-posemb_status posemb_session_create(const char *selector, posemb_session **session,
-                                    posemb_error *error)
+posemb_status posemb_session_create(const char *selector, const posemb_engine_options *options,
+                                    posemb_session **session, posemb_error *error)
 {
     posemb_session *made;
     posemb_status status;
@@ -46,7 +47,7 @@ posemb_status posemb_session_create(const char *selector, posemb_session **sessi
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a session");
     status = posemb_device_pick(selector, &made->device, error);
     if (status == POSEMB_OK)
-        status = open_device(made, error);
+        status = open_device(made, options, error);
     if (status == POSEMB_OK)
         *session = made;
     else

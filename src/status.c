@@ -28,6 +28,7 @@ static const struct status_text texts[] = {
     {POSEMB_QUEUE_MISMATCH, "POSEMB_QUEUE_MISMATCH",
      "the queue is not of the engine's context and device"},
     {POSEMB_UNSUPPORTED, "POSEMB_UNSUPPORTED", "the device lacks something that posemb needs"},
+    {POSEMB_CACHE_FAILED, "POSEMB_CACHE_FAILED", "the program cache on disk has a fault"},
 };
 
 static const struct status_text *find_text(posemb_status status)

@@ -1,5 +1,7 @@
 /* posemb_plan_warmup: run each kernel of a plan once on scratch buffers, so that what a driver does
  * at the first launch is done. */
+#include "warmup.h"
+
 #include "cl_error.h"
 #include "enqueue.h"
 #include "status.h"
@@ -92,6 +94,12 @@ static posemb_status run_kernels(const posemb_plan *plan, cl_command_queue queue
         status = posemb__cl_fail(error, code, "clFinish");
     release_scratch(&scratch);
     return status;
+}
+
+posemb_status posemb__run_all_kernels(const posemb_plan *plan, cl_command_queue queue,
+                                      posemb_error *error)
+{
+    return run_kernels(plan, queue, (1u << POSEMB__KERNEL_COUNT) - 1u, error);
 }
 
 posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_queue queue,

@@ -54,13 +54,21 @@ static void test_no_options_are_defaults(void **state)
 
 static void test_options_that_are_set_stay(void **state)
 {
-    const posemb_engine_options options = {POSEMB_SHAPE_GPU, 1, 5, 6};
+    const posemb_engine_options options = {.shape = POSEMB_SHAPE_GPU,
+                                           .local_size = 1,
+                                           .streamed_threshold = 5,
+                                           .follows_threshold = 6,
+                                           .cache = POSEMB_CACHE_DISK,
+                                           .cache_folder = "/nowhere",
+                                           .cache_limit = 7};
     const posemb_engine_options found = options_in_force(*state, &options);
 
     assert_int_equal(found.shape, POSEMB_SHAPE_GPU);
     assert_int_equal(found.local_size, 1);
     assert_int_equal(found.streamed_threshold, 5);
     assert_int_equal(found.follows_threshold, 6);
+    assert_int_equal(found.cache, POSEMB_CACHE_DISK);
+    assert_int_equal(found.cache_limit, 7);
 }
 
 static void test_cpu_groups_have_one_item(void **state)
@@ -153,34 +161,50 @@ static void test_an_engine_holds_its_context(void **state)
     assert_int_equal(context_references(*state), before);
 }
 
+static const struct posemb__offer no_offer = {NULL, 0};
+
 static void test_a_program_is_built_once(void **state)
 {
-    const struct posemb__program_key table = {POSEMB_TABLE, false, 4, 4};
-    const struct posemb__program_key add = {POSEMB_ADD, false, 4, 4};
-    cl_program first = NULL, again = NULL, other = NULL;
+    const struct posemb__program_key table = {POSEMB_TABLE, false, true, 4, 4};
+    const struct posemb__program_key fewer = {POSEMB_TABLE, false, false, 4, 4};
+    const struct posemb__program_key add = {POSEMB_ADD, false, true, 4, 4};
+    const struct {
+        const struct posemb__program_key *key;
+        bool again;
+    } calls[] = {{&table, false}, {&add, false}, {&fewer, false}, {&table, true}, {&fewer, true}};
+    struct posemb__program *programs[5] = {NULL};
+    posemb_origin origin;
     posemb_engine *engine;
 
     assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
-    assert_int_equal(posemb__engine_program(engine, &table, &first, NULL), POSEMB_OK);
-    assert_int_equal(posemb__engine_program(engine, &add, &other, NULL), POSEMB_OK);
-    assert_int_equal(posemb__engine_program(engine, &table, &again, NULL), POSEMB_OK);
-    assert_non_null(first);
-    assert_ptr_equal(first, again);
-    assert_ptr_not_equal(first, other);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(
+            posemb__engine_program(engine, calls[i].key, &no_offer, &programs[i], &origin, NULL),
+            POSEMB_OK);
+        assert_int_equal(origin == POSEMB_ORIGIN_MEMORY, calls[i].again);
+        assert_non_null(programs[i]->program);
+    }
+    assert_ptr_equal(programs[0], programs[3]);
+    assert_ptr_equal(programs[2], programs[4]);
+    assert_ptr_not_equal(programs[0], programs[1]);
+    assert_ptr_not_equal(programs[0], programs[2]);
     posemb_engine_destroy(engine);
 }
 
 static void test_a_failed_build_leaves_the_engine_usable(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, 5, 4};
-    const struct posemb__program_key good = {POSEMB_TABLE, false, 4, 4};
-    cl_program program = NULL;
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 5, 4};
+    const struct posemb__program_key good = {POSEMB_TABLE, false, true, 4, 4};
+    struct posemb__program *program = NULL;
+    posemb_origin origin;
     posemb_engine *engine;
 
     assert_int_equal(create(*state, NULL, &engine, NULL), POSEMB_OK);
-    assert_int_equal(posemb__engine_program(engine, &bad, &program, NULL), POSEMB_BUILD_FAILED);
+    assert_int_equal(posemb__engine_program(engine, &bad, &no_offer, &program, &origin, NULL),
+                     POSEMB_BUILD_FAILED);
     assert_null(program);
-    assert_int_equal(posemb__engine_program(engine, &good, &program, NULL), POSEMB_OK);
+    assert_int_equal(posemb__engine_program(engine, &good, &no_offer, &program, &origin, NULL),
+                     POSEMB_OK);
     assert_non_null(program);
     posemb_engine_destroy(engine);
 }

@@ -328,7 +328,7 @@ int main(void)
 
     if (!level || !*level)
         level = "pairs";
-    if (posemb_session_create(support_selector(), &tester.session, &error) != POSEMB_OK) {
+    if (posemb_session_create(support_selector(), NULL, &tester.session, &error) != POSEMB_OK) {
         printf("FAILED: no device to test on: %s\n", error.message);
         return 1;
     }

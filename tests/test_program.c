@@ -13,22 +13,22 @@
 
 #include <string.h>
 
-static const struct posemb__program_key gpu_key = {POSEMB_TABLE, false, 4, 4};
+static const struct posemb__program_key gpu_key = {POSEMB_TABLE, false, true, 4, 4};
 
 static void test_options_name_every_choice(void **state)
 {
-    const struct posemb__program_key key = {POSEMB_ADD, true, 16, 8};
+    const struct posemb__program_key key = {POSEMB_ADD, true, false, 16, 8};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
     posemb__program_options(&key, options);
     assert_string_equal(options, "-cl-std=CL1.2 -DPOSEMB_OPERATION=2 -DPOSEMB_HALVES=1 "
-                                 "-DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
+                                 "-DPOSEMB_SHARED=0 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
 }
 
 static void test_options_are_never_cut(void **state)
 {
-    const struct posemb__program_key key = {POSEMB_TABLE, false, UINT32_MAX, UINT32_MAX};
+    const struct posemb__program_key key = {POSEMB_TABLE, false, true, UINT32_MAX, UINT32_MAX};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
@@ -65,7 +65,8 @@ static void test_every_gpu_program_builds(void **state)
 {
     for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
         for (int halves = 0; halves < 2; halves++) {
-            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, 4, 4};
+            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, true,
+                                                    4, 4};
 
             check_builds(*state, &key);
         }
@@ -77,8 +78,8 @@ static void test_every_cpu_program_builds(void **state)
         skip();
     for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
         for (int halves = 0; halves < 2; halves++) {
-            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, 16,
-                                                    8};
+            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, true,
+                                                    16, 8};
 
             check_builds(*state, &key);
         }
@@ -86,7 +87,7 @@ static void test_every_cpu_program_builds(void **state)
 
 static void test_a_failed_build_gives_the_log(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, 5, 4};
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 5, 4};
     cl_program program = (cl_program)state;
     posemb_error error;
 
@@ -102,7 +103,7 @@ static void test_a_failed_build_gives_the_log(void **state)
 
 static void test_a_failed_build_ends_without_a_newline(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, 0, 4};
+    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 0, 4};
     cl_program program;
     posemb_error error;
 

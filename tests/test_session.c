@@ -273,12 +273,13 @@ static void test_the_selector_names_the_device(void **state)
     posemb_session *session = *state;
     posemb_error error;
 
-    assert_int_equal(posemb_session_create("nonsense", &session, &error), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(posemb_session_create("nonsense", NULL, &session, &error),
+                     POSEMB_INVALID_ARGUMENT);
     assert_null(session);
     session = *state;
-    assert_int_equal(posemb_session_create("1000000", &session, &error), POSEMB_NO_DEVICE);
+    assert_int_equal(posemb_session_create("1000000", NULL, &session, &error), POSEMB_NO_DEVICE);
     assert_null(session);
-    assert_int_equal(posemb_session_create(NULL, NULL, &error), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(posemb_session_create(NULL, NULL, NULL, &error), POSEMB_INVALID_ARGUMENT);
     assert_says(&error, "session is NULL");
 }
 
@@ -288,7 +289,7 @@ static void test_sessions_live_side_by_side(void **state)
     const struct support_call_options options = {.seed = 7};
     posemb_session *other;
 
-    assert_int_equal(posemb_session_create(support_selector(), &other, NULL), POSEMB_OK);
+    assert_int_equal(posemb_session_create(support_selector(), NULL, &other, NULL), POSEMB_OK);
     assert_ptr_not_equal(other, *state);
     check_run(other, &desc, &dense, &options);
     posemb_session_destroy(other);

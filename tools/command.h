@@ -9,6 +9,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Each gets its own name as arguments[0] and returns an exit status. */
 int command_bench(int count, char **arguments);
+int command_cache(int count, char **arguments);
 int command_conventions(int count, char **arguments);
 int command_devices(int count, char **arguments);
 int command_encode(int count, char **arguments);

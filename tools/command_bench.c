@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "command.h"
 #include "file_bytes.h"
+#include "first_call.h"
 #include "options.h"
 #include "selftest.h"
 
@@ -23,7 +24,8 @@ static const char help[] =
     "number\n"
     "and the exit status is 1. Rows are cold: ids cycle over a table of 32000 rows, unless it "
     "says\n"
-    "hot. With a reader, a kernel that reads the output follows both the stage and the copy.\n\n"
+    "hot. With a reader, a kernel that reads the output follows both the stage and the copy.\n"
+    "Without --shape, the first calls of a process are measured too, with and without caches.\n\n"
     "  --device  a number of posemb devices, name:SUBSTRING, or all; default $POSEMB_DEVICE, else "
     "the\n"
     "            first usable device\n"
@@ -202,6 +204,53 @@ static int run_overhead(const struct target *target, struct report *report)
     return EXIT_DONE;
 }
 
+static const char *const origin_names[] = {
+    [POSEMB_ORIGIN_SOURCE] = "source",
+    [POSEMB_ORIGIN_MEMORY] = "memory",
+    [POSEMB_ORIGIN_DISK] = "disk",
+    [POSEMB_ORIGIN_BLOB] = "blob",
+};
+
+static int run_first_calls(const struct target *target, struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct first_call_line lines[FIRST_CALL_LINES_MAX];
+    size_t count;
+
+    if (first_call_measure(info->index, lines, &count, &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    printf("\n  first calls of a process, encode [8,128,1024], medians of %d processes\n"
+           "  %-30s %10s %10s %10s %10s %10s %12s\n",
+           FIRST_CALL_REPEATS, "", "plan", "warm-up", "1st launch", "2nd launch", "steady",
+           "2nd/steady");
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_first_call *result = &lines[i].result;
+
+        printf("  %-30s %7.1f ms ", lines[i].name, result->plan_seconds * 1e3);
+        if (lines[i].warm_up)
+            printf("%7.1f ms ", result->warmup_seconds * 1e3);
+        else
+            printf("%10s ", "-");
+        printf("%7.2f ms %7.2f ms %7.2f ms %12.2f\n", result->first_seconds * 1e3,
+               result->second_seconds * 1e3, result->steady_seconds * 1e3,
+               result->second_seconds / result->steady_seconds);
+        if (write_line(
+                report,
+                json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:f, s:f, s:f, "
+                          "s:f, s:f}",
+                          "schema", 1, "kind", "first call", "device", info->name, "platform",
+                          info->platform_name, "driver", info->driver, "caches", lines[i].name,
+                          "origin", origin_names[result->origin], "warm_up", lines[i].warm_up,
+                          "statistic", "median", "processes", FIRST_CALL_REPEATS, "plan_seconds",
+                          result->plan_seconds, "warmup_seconds", result->warmup_seconds,
+                          "first_seconds", result->first_seconds, "second_seconds",
+                          result->second_seconds, "steady_seconds", result->steady_seconds)) !=
+            POSEMB_OK)
+            return command_failed(&report->error);
+    }
+    return EXIT_DONE;
+}
+
 static int bench_target(const struct target *target, void *context)
 {
     struct report *report = context;
@@ -226,6 +275,8 @@ static int bench_target(const struct target *target, void *context)
     }
     if (worst == EXIT_DONE)
         worst = run_overhead(target, report);
+    if (worst == EXIT_DONE && !report->options->has_shape)
+        worst = run_first_calls(target, report);
     return worst;
 }
 
@@ -282,8 +333,11 @@ int command_bench(int count, char **arguments)
     struct bench_options options;
     struct file_output output = {0};
     struct report report = {.options = &options};
-    int status = parse(count, arguments, &options);
+    int status;
 
+    if (count > 1 && strcmp(arguments[1], FIRST_CALL_WORD) == 0)
+        return first_call_child(count, arguments);
+    status = parse(count, arguments, &options);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
     if (options.json) {

@@ -15,6 +15,7 @@ static const struct {
     {"table", command_table, "write a table of positions"},
     {"verify", command_verify, "compare devices with the reference, bit for bit"},
     {"bench", command_bench, "measure the stage against plain copies"},
+    {"cache", command_cache, "look at the compiled programs that are kept on disk"},
     {"conventions", command_conventions, "list the sinusoid conventions"},
     {"sentences", command_sentences, "show what positions do to sentences of a real model"},
 };

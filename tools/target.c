@@ -6,8 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void print_warning(posemb_log_level level, const char *message, void *data)
+{
+    (void)data;
+    if (level == POSEMB_LOG_WARNING)
+        fprintf(stderr, "posemb: %s\n", message);
+}
+
 posemb_status target_open(const char *selector, struct target *target, posemb_error *error)
 {
+    const posemb_engine_options options = {.log = print_warning};
     posemb_status status;
 
     target->session = NULL;
@@ -15,7 +23,7 @@ posemb_status target_open(const char *selector, struct target *target, posemb_er
         selector = getenv("POSEMB_DEVICE");
     if (selector && strcmp(selector, TARGET_REFERENCE) == 0)
         return POSEMB_OK;
-    status = posemb_session_create(selector, &target->session, error);
+    status = posemb_session_create(selector, &options, &target->session, error);
     if (status == POSEMB_NO_DEVICE && (!selector || !*selector)) {
         fprintf(stderr, "posemb: no usable OpenCL device; running on the CPU reference\n");
         return POSEMB_OK;

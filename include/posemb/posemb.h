@@ -74,7 +74,8 @@ typedef enum posemb_status {
     POSEMB_BUFFER_TOO_SMALL =
         7, /**< a buffer ends before the last element that the call would touch */
     POSEMB_QUEUE_MISMATCH = 8, /**< the queue is not of the engine's context and device */
-    POSEMB_UNSUPPORTED = 9     /**< the device lacks something that posemb needs */
+    POSEMB_UNSUPPORTED = 9,    /**< the device lacks something that posemb needs */
+    POSEMB_CACHE_FAILED = 10   /**< the program cache on disk has a fault; the message says which */
 } posemb_status;
 
 #define POSEMB_MESSAGE_SIZE 512

@@ -5,7 +5,8 @@
  * threads session  a convenience for programs without OpenCL of their own: picks a device, makes
  * context, queue and engine, and runs calls on host memory
  *
- * The library keeps no global state, prints nothing and reads no environment variable. Destroy
+ * The library keeps no global state and prints nothing. The only environment variables it reads say
+ * where the program cache is, and whether (posemb_cache_mode, posemb_cache_folder()). Destroy
  * functions accept NULL. A process must not fork() after it has created an engine and use posemb in
  * the child: OpenCL drivers do not survive it.
  *
@@ -79,6 +80,32 @@ typedef enum posemb_kernel_shape {
     POSEMB_SHAPE_GPU = 2  /**< a work-group shares rows, each work-item a few channel pairs */
 } posemb_kernel_shape;
 
+/** How much a message matters. */
+typedef enum posemb_log_level {
+    POSEMB_LOG_WARNING =
+        1,              /**< something is wrong that posemb works around: a damaged cache file */
+    POSEMB_LOG_INFO = 2 /**< what was built, loaded or saved, and how long it took */
+} posemb_log_level;
+
+/**
+ * Receives one message, without a newline at its end, which lives until the function returns.
+ * Called by the thread that creates an engine, creates a plan or warms it up, so it must be safe to
+ * call from as many threads as do that; it must not call posemb.
+ */
+typedef void (*posemb_log_function)(posemb_log_level level, const char *message, void *data);
+
+/** Where compiled programs are kept. An engine keeps its own in memory under every mode. */
+typedef enum posemb_cache_mode {
+    POSEMB_CACHE_DEFAULT = 0, /**< what the environment variable POSEMB_CACHE says: "off" is
+                                   POSEMB_CACHE_MEMORY, "on" POSEMB_CACHE_DISK, "strict"
+                                   POSEMB_CACHE_STRICT; POSEMB_CACHE_DISK where it is not set */
+    POSEMB_CACHE_MEMORY = 1,  /**< in the engine alone */
+    POSEMB_CACHE_DISK = 2, /**< also on disk, for the next process; a fault there is logged, and the
+                                program is built from source */
+    POSEMB_CACHE_STRICT = 3 /**< as POSEMB_CACHE_DISK, but a fault fails the call with
+                                 POSEMB_CACHE_FAILED: for tests */
+} posemb_cache_mode;
+
 /** Choices of an engine; zero means the default, as in posemb_desc. */
 typedef struct posemb_engine_options {
     posemb_kernel_shape shape; /**< 0: chosen by the driver */
@@ -88,6 +115,12 @@ typedef struct posemb_engine_options {
                                       under POSEMB_CONSUMER_STREAMED, where the compiler can */
     uint64_t follows_threshold;  /**< 0: 24 MiB; the same under POSEMB_CONSUMER_FOLLOWS: an output
                                     far  larger than the cache is gone before it is read */
+    posemb_cache_mode cache;     /**< 0: the environment decides, see there */
+    const char *cache_folder;    /**< NULL: posemb_cache_folder(); copied */
+    uint64_t cache_limit;    /**< 0: 64 MiB; bytes of all files in the cache folder; beyond them the
+                                least    recently used go first */
+    posemb_log_function log; /**< NULL: no messages */
+    void *log_data;          /**< handed to `log` */
 } posemb_engine_options;
 
 /**
@@ -97,9 +130,10 @@ typedef struct posemb_engine_options {
  * @param options  NULL: all defaults.
  * @param engine   Receives the engine; NULL on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT (NULL, a device that is not of the context, a bad
- * option), POSEMB_UNSUPPORTED (no compiler, an OpenCL older than 1.2, a big-endian device),
- *         POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR.
- * Threads: any. The engine itself may be used from many threads.
+ * option, a POSEMB_CACHE that is none of its words), POSEMB_UNSUPPORTED (no compiler, an OpenCL
+ * older than 1.2, a big-endian device), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR,
+ * POSEMB_CACHE_FAILED (under POSEMB_CACHE_STRICT: no folder to be had). The cache folder is made
+ * when the first program is saved. Threads: any. The engine itself may be used from many threads.
  */
 POSEMB_API posemb_status posemb_engine_create(cl_context context, cl_device_id device,
                                               const posemb_engine_options *options,
@@ -108,7 +142,8 @@ POSEMB_API posemb_status posemb_engine_create(cl_context context, cl_device_id d
 /** Release an engine. Plans made from it stay valid: they hold what they need. */
 POSEMB_API void posemb_engine_destroy(posemb_engine *engine);
 
-/** The options in force: `shape` and `local_size` as chosen. */
+/** The options in force: `shape` and `local_size` as chosen, `cache` and `cache_folder` as found
+ * (NULL under POSEMB_CACHE_MEMORY). The folder's name lives as long as the engine. */
 POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *engine);
 
 /* ---- Plan */
@@ -116,13 +151,15 @@ POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *eng
 typedef struct posemb_plan posemb_plan;
 
 /**
- * Validate a description, compile its kernels (unless the engine has them) and upload its
- * constants: 8 bytes for each channel pair, nothing else.
+ * Validate a description, compile the kernels that it uses (unless the engine or its cache has
+ * them) and upload its constants: 8 bytes for each channel pair, nothing else. A program that was
+ * built from source is saved, with what the driver compiles at the first launch of each kernel: for
+ * that the kernels run once, on a queue of posemb's own.
  *
  * @param plan  Receives the plan; NULL on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_BUILD_FAILED (the message has the driver's
- * log), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR. Threads: any; plans of one engine are built one
- * after the other.
+ * log), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR, POSEMB_CACHE_FAILED (POSEMB_CACHE_STRICT alone).
+ * Threads: any; plans of one engine are built one after the other.
  */
 POSEMB_API posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc,
                                             posemb_plan **plan, posemb_error *error);
@@ -135,6 +172,118 @@ POSEMB_API void posemb_plan_destroy(posemb_plan *plan);
 
 /** The description in force, every default filled in. Lives as long as the plan. */
 POSEMB_API const posemb_desc *posemb_plan_resolved(const posemb_plan *plan);
+
+/** Where the compiled program of a plan came from. */
+typedef enum posemb_origin {
+    POSEMB_ORIGIN_SOURCE = 1, /**< built by the driver */
+    POSEMB_ORIGIN_MEMORY = 2, /**< another plan of the engine had it */
+    POSEMB_ORIGIN_DISK = 3,   /**< loaded from the cache folder */
+    POSEMB_ORIGIN_BLOB = 4    /**< loaded from the caller's blob */
+} posemb_origin;
+
+/** Where the program of `plan` came from. */
+POSEMB_API posemb_origin posemb_plan_origin(const posemb_plan *plan);
+
+/* ---- Compiled programs
+ *
+ * Building a program costs from half a second (PoCL) to minutes (some mobile drivers), so compiled
+ * programs are kept: by every engine in memory, and, unless that is switched off, as files of a
+ * folder of the user's. An engine that has a store of its own takes them as blobs.
+ *
+ * A program has an id, a digest of everything that can change what the driver makes of it: the
+ * source text, the build options, the version of posemb, and what platform, device and driver say
+ * of themselves. Another id is another program: after an update of the driver everything is built
+ * anew. File and blob are the same bytes: id, length and digest (128-bit XXH3) before the driver's
+ * binary. They are read whole and checked before the driver sees any of it. The digest finds
+ * damage, not forgery: a binary is code, so take blobs only from stores that nobody else can write
+ * to. Nor is a blob portable: use it on the machine where it was made. */
+
+#define POSEMB_BLOB_ID_SIZE 33 /**< 32 hexadecimal digits and a zero */
+
+/**
+ * The id of the program that a plan of this description would have, without building it.
+ *
+ * @param id  Receives a string, fit to be a file's name. Untouched on failure.
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT.
+ * Threads: any.
+ */
+POSEMB_API posemb_status posemb_blob_id(const posemb_engine *engine, const posemb_desc *desc,
+                                        char id[POSEMB_BLOB_ID_SIZE], posemb_error *error);
+
+/**
+ * The compiled program of a plan as a blob. After posemb_plan_warmup() it also has what drivers
+ * compile at the first launch (PoCL), so take it then.
+ *
+ * @param data      [capacity] receives the blob; NULL where capacity is 0. Untouched where it does
+ * not fit.
+ * @param size      Receives the bytes of the blob, also where it does not fit.
+ * @return POSEMB_OK, POSEMB_BUFFER_TOO_SMALL (capacity is less than *size),
+ * POSEMB_INVALID_ARGUMENT, POSEMB_UNSUPPORTED (the driver has no binaries), POSEMB_OUT_OF_MEMORY,
+ * POSEMB_DEVICE_ERROR. Threads: any. A program may grow by the launches of other threads; call
+ * again where it did not fit.
+ */
+POSEMB_API posemb_status posemb_plan_get_blob(const posemb_plan *plan, void *data, size_t capacity,
+                                              size_t *size, posemb_error *error);
+
+/**
+ * posemb_plan_create() with a blob of posemb_plan_get_blob(). A blob that is damaged, of another
+ * program or refused by the driver is logged, and the program is taken from the cache or built:
+ * posemb_plan_origin() tells.
+ *
+ * @param blob  [size] bytes; may be released once the call has returned.
+ * @return as posemb_plan_create(); POSEMB_CACHE_FAILED also for a bad blob under
+ * POSEMB_CACHE_STRICT.
+ */
+POSEMB_API posemb_status posemb_plan_create_from_blob(posemb_engine *engine,
+                                                      const posemb_desc *desc, const void *blob,
+                                                      size_t size, posemb_plan **plan,
+                                                      posemb_error *error);
+
+/**
+ * The cache folder of this user and environment: $POSEMB_CACHE_DIR, else $XDG_CACHE_HOME/posemb,
+ * else $HOME/.cache/posemb; whether it exists or not. Names that do not begin with "/" are passed
+ * over, and so is the environment of a program that runs with another user's rights (setuid). The
+ * folder is made with mode 0700. One that is a symbolic link, of another owner, or writable by
+ * others is not used.
+ *
+ * @param path  [capacity] receives the name.
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_BUFFER_TOO_SMALL, POSEMB_CACHE_FAILED (the
+ * environment names no folder).
+ */
+POSEMB_API posemb_status posemb_cache_folder(char *path, size_t capacity, posemb_error *error);
+
+/** One file of a cache folder. The strings live until the visit returns. */
+typedef struct posemb_cache_entry {
+    const char *file; /**< name within the folder */
+    const char
+        *label; /**< device, driver and options that the program was built with; "" if damaged */
+    const char *fault; /**< what is wrong with the file; NULL: it is whole */
+    uint64_t bytes;
+    int64_t used; /**< when it was last loaded or saved, seconds since 1970 */
+} posemb_cache_entry;
+
+/**
+ * Read and check every file of a cache folder. What is not posemb's is passed over. A folder that
+ * does not exist has no files.
+ *
+ * @param folder  NULL: posemb_cache_folder().
+ * @param visit   Called with each file and `data`, in no order.
+ * @return POSEMB_OK, POSEMB_CACHE_FAILED (the folder cannot be used), POSEMB_OUT_OF_MEMORY.
+ */
+POSEMB_API posemb_status posemb_cache_visit(const char *folder,
+                                            void (*visit)(const posemb_cache_entry *entry,
+                                                          void *data),
+                                            void *data, posemb_error *error);
+
+/**
+ * Remove every file that posemb_cache_visit() would visit, and what interrupted writes have left.
+ * Programs in use are not affected.
+ *
+ * @param removed  NULL, or receives how many files were removed.
+ * @return as posemb_cache_visit().
+ */
+POSEMB_API posemb_status posemb_cache_clear(const char *folder, size_t *removed,
+                                            posemb_error *error);
 
 /** A place in a buffer that the caller owns. */
 typedef struct posemb_buffer {
@@ -177,7 +326,8 @@ POSEMB_API posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queu
 
 /**
  * Pay now for what drivers do at the first launch (PoCL compiles again for each kernel and local
- * size): run kernels of the plan once, on small scratch buffers, and wait for the queue.
+ * size): run kernels of the plan once, on small scratch buffers, and wait for the queue. A plan
+ * whose program came from a cache or a blob has little left to pay.
  *
  * @param shape  NULL: every kernel of the plan. Else only the one that a call of this shape
  * launches (batch, length and the output's strides decide).
@@ -230,11 +380,13 @@ typedef struct posemb_session posemb_session;
  * Pick a device (posemb_device_pick() reads the selector) and make a context, an in-order queue and
  * an engine on it.
  *
+ * @param options  Of the engine; NULL: all defaults.
  * @param session  Receives the session; NULL on failure.
  * @return POSEMB_OK, or what posemb_device_pick() and posemb_engine_create() return.
  */
-POSEMB_API posemb_status posemb_session_create(const char *selector, posemb_session **session,
-                                               posemb_error *error);
+POSEMB_API posemb_status posemb_session_create(const char *selector,
+                                               const posemb_engine_options *options,
+                                               posemb_session **session, posemb_error *error);
 
 /** Wait for the session's queue and release everything that the session made, engine included. */
 POSEMB_API void posemb_session_destroy(posemb_session *session);

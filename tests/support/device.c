@@ -39,7 +39,7 @@ int support_open_session(void **state)
     posemb_session *session;
     posemb_error error;
 
-    if (posemb_session_create(support_selector(), &session, &error) != POSEMB_OK) {
+    if (posemb_session_create(support_selector(), NULL, &session, &error) != POSEMB_OK) {
         print_error("no device to test on: %s\n", error.message);
         return -1;
     }

@@ -14,7 +14,7 @@ typedef struct temp_folder {
 
 void temp_folder_make(temp_folder *folder);
 
-/** Remove the folder, its files and its empty folders. */
+/** Remove the folder and all that is in it. */
 void temp_folder_remove(temp_folder *folder);
 
 /** How many files and folders are in it. */

@@ -1,6 +1,5 @@
 /* The folder of compiled programs. Whatever the state of the disk, a call here ends with the whole
  * bytes of one file, or with a fault that names it. */
-#define _GNU_SOURCE /* secure_getenv */
 #include "cache.h"
 
 #include "status.h"
@@ -187,7 +186,7 @@ static posemb_status read_open_file(int fd, const char *folder, const char *name
     unsigned char *read_bytes;
     posemb_status status = check_file(fd, folder, name, size, error);
 
-    if (status != POSEMB_OK)
+    if (status != POSEMB_OK || *size == 0)
         return status;
     read_bytes = malloc(*size);
     if (!read_bytes)

@@ -245,10 +245,14 @@ static posemb_status tolerate(const posemb_engine *engine, const char *what,
     return POSEMB_OK;
 }
 
-static void file_name(const struct posemb__digest *id, char name[POSEMB__DIGEST_TEXT_SIZE + 8])
+enum { FILE_NAME_SIZE = POSEMB__DIGEST_TEXT_SIZE + 8 };
+
+static void file_name(const struct posemb__digest *id, char name[FILE_NAME_SIZE])
 {
-    posemb__digest_text(id, name);
-    strcat(name, ".posemb");
+    char text[POSEMB__DIGEST_TEXT_SIZE];
+
+    posemb__digest_text(id, text);
+    snprintf(name, FILE_NAME_SIZE, "%s.posemb", text);
 }
 
 /* Check bytes and hand the binary in them to the driver. */
@@ -279,7 +283,7 @@ static posemb_status load_offer(const posemb_engine *engine, struct posemb__prog
 static posemb_status load_file(const posemb_engine *engine, struct posemb__program *entry,
                                posemb_error *error)
 {
-    char name[POSEMB__DIGEST_TEXT_SIZE + 8];
+    char name[FILE_NAME_SIZE];
     unsigned char *bytes;
     size_t size;
     posemb_error fault;
@@ -430,7 +434,7 @@ static posemb_status save(const posemb_engine *engine, const struct posemb__prog
                           posemb_error *error)
 {
     const double begin = milliseconds();
-    char name[POSEMB__DIGEST_TEXT_SIZE + 8];
+    char name[FILE_NAME_SIZE];
     unsigned char *bytes = NULL;
     size_t size = 0;
     posemb_error fault;

@@ -266,12 +266,12 @@ posemb_status posemb_plan_get_blob(const posemb_plan *plan, void *data, size_t c
     status = posemb__engine_blob(plan->engine, plan->program, &bytes, size, error);
     if (status != POSEMB_OK)
         return status;
-    if (*size > capacity)
+    if (data && *size <= capacity)
+        memcpy(data, bytes, *size);
+    else
         status =
             posemb__fail(error, POSEMB_BUFFER_TOO_SMALL, 0,
                          "capacity is %zu, fewer than the %zu bytes of the blob", capacity, *size);
-    else
-        memcpy(data, bytes, *size);
     free(bytes);
     return status;
 }

@@ -166,34 +166,42 @@ posemb_status posemb__program_load(cl_context context, cl_device_id device,
                         posemb__cl_name(code), (int)code);
 }
 
-/* A program may be of several devices: which of them is ours, and how many there are. */
-static cl_int find_device(cl_program program, cl_device_id device, size_t *index, size_t *count)
-{
-    cl_device_id devices[64];
-    size_t size = 0;
-    const cl_int code =
-        clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &size);
+enum { DEVICES_MAX = 64 };
 
+/* The sizes of the binaries of a program, and which of them is ours: a program has all devices of
+ * its context, but some drivers (PoCL) list the binaries of those alone for which it was built. */
+static cl_int find_binary(cl_program program, cl_device_id device, size_t sizes[DEVICES_MAX],
+                          size_t *count, size_t *index)
+{
+    cl_device_id devices[DEVICES_MAX];
+    size_t devices_size = 0;
+    size_t sizes_size = 0;
+    cl_int code =
+        clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &devices_size);
+
+    if (code == CL_SUCCESS)
+        code = clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, DEVICES_MAX * sizeof *sizes,
+                                sizes, &sizes_size);
     if (code != CL_SUCCESS)
         return code;
-    *count = size / sizeof *devices;
-    for (*index = 0; *index < *count; ++*index)
-        if (devices[*index] == device)
-            return CL_SUCCESS;
-    return CL_INVALID_DEVICE;
+    *count = sizes_size / sizeof *sizes;
+    *index = 0;
+    if (*count == 1)
+        return CL_SUCCESS;
+    while (*index < devices_size / sizeof *devices && devices[*index] != device)
+        ++*index;
+    return *index < *count ? CL_SUCCESS : CL_INVALID_DEVICE;
 }
 
 posemb_status posemb__program_binary_size(cl_program program, cl_device_id device, size_t *size,
                                           posemb_error *error)
 {
-    size_t sizes[64] = {0};
-    size_t index = 0;
-    size_t count = 0;
-    cl_int code = find_device(program, device, &index, &count);
+    size_t sizes[DEVICES_MAX] = {0};
+    size_t count;
+    size_t index;
+    const cl_int code = find_binary(program, device, sizes, &count, &index);
 
     *size = 0;
-    if (code == CL_SUCCESS)
-        code = clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL);
     if (code != CL_SUCCESS)
         return posemb__cl_fail(error, code, "clGetProgramInfo of the binary's size");
     *size = sizes[index];
@@ -203,14 +211,16 @@ posemb_status posemb__program_binary_size(cl_program program, cl_device_id devic
 posemb_status posemb__program_binary(cl_program program, cl_device_id device, void *binary,
                                      posemb_error *error)
 {
-    unsigned char *places[64] = {NULL}; /* NULL: not wanted */
-    size_t index = 0;
-    size_t count = 0;
-    cl_int code = find_device(program, device, &index, &count);
+    unsigned char *places[DEVICES_MAX] = {NULL}; /* NULL: not wanted */
+    size_t sizes[DEVICES_MAX] = {0};
+    size_t count;
+    size_t index;
+    cl_int code = find_binary(program, device, sizes, &count, &index);
 
-    places[index] = binary;
-    if (code == CL_SUCCESS)
+    if (code == CL_SUCCESS) {
+        places[index] = binary;
         code = clGetProgramInfo(program, CL_PROGRAM_BINARIES, count * sizeof *places, places, NULL);
+    }
     return code == CL_SUCCESS ? POSEMB_OK
                               : posemb__cl_fail(error, code, "clGetProgramInfo of the binary");
 }

@@ -145,7 +145,7 @@ echo "-- help and usage"
 run 0 --help
 silent stderr
 commands=$(awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' stdout)
-holds "posemb --help lists seven commands" test "$(wc -w <<<"$commands")" -eq 7
+holds "posemb --help lists eight commands" test "$(wc -w <<<"$commands")" -eq 8
 for command in $commands; do
     for help in --help -h; do
         run 0 "$command" "$help"
@@ -495,6 +495,47 @@ run 0 sentences --device reference --words "$excerpt.words.txt" --out out.npy \
     "the dog chased the cat ." "the cat chased the dog ."
 says stdout "the same bag of rows"
 shaped out.npy "(12, 384)" 4608
+
+echo "-- cache"
+export POSEMB_CACHE_DIR=$folder/programs POSEMB_CACHE=strict
+run 0 cache
+says stdout "0 files, 0 bytes, 0 damaged, in $folder/programs"
+run 0 cache --path
+holds "cache --path is the folder" test "$(cat stdout)" = "$folder/programs"
+lacks "looking makes no folder" test -e programs
+run 0 table --dim 8 --count 2 --out out.npy
+run 0 cache
+says stdout "1 files" "0 damaged" "-DPOSEMB_OPERATION=3"
+run 0 cache --verify
+holds "cache --verify lists nothing that is whole" test "$(wc -l <stdout)" -eq 1
+printf 'x' >>"$(ls programs/*.posemb)"
+run 1 cache --verify
+says stdout "DAMAGED: " "1 damaged"
+run 0 cache
+says stdout "DAMAGED: "
+fails table --dim 8 --count 2
+says stderr "a file of the program cache is not used"
+POSEMB_CACHE=on run 0 table --dim 8 --count 2 --out out.npy
+says stderr "posemb: a file of the program cache is not used"
+run 0 cache --verify
+silent stderr
+POSEMB_CACHE=nonsense run 1 table --dim 8 --count 2 --out out.npy
+says stderr 'POSEMB_CACHE is "nonsense"'
+run 0 cache --clear
+says stdout "1 files removed"
+POSEMB_CACHE=off run 0 table --dim 8 --count 2 --out out.npy
+run 0 cache --folder "$folder/programs"
+says stdout "0 files"
+chmod 777 programs
+run 1 cache
+says stderr "is writable by others"
+run 1 cache --clear
+chmod 700 programs
+run 2 cache --clear --verify
+says stderr "exclude each other"
+run 2 cache --nonsense
+run 2 cache extra
+says stderr '"extra"'
 
 echo "-- without an OpenCL device"
 mkdir none

@@ -26,6 +26,7 @@ static void test_every_status_has_a_name(void **state)
         {7, "POSEMB_BUFFER_TOO_SMALL"},
         {8, "POSEMB_QUEUE_MISMATCH"},
         {9, "POSEMB_UNSUPPORTED"},
+        {10, "POSEMB_CACHE_FAILED"},
     };
 
     (void)state;
@@ -36,7 +37,7 @@ static void test_every_status_has_a_name(void **state)
 static void test_every_status_has_its_own_sentence(void **state)
 {
     (void)state;
-    for (int i = POSEMB_OK; i <= POSEMB_UNSUPPORTED; i++) {
+    for (int i = POSEMB_OK; i <= POSEMB_CACHE_FAILED; i++) {
         assert_true(strlen(posemb_status_message((posemb_status)i)) > 0);
         for (int k = POSEMB_OK; k < i; k++)
             assert_string_not_equal(posemb_status_message((posemb_status)i),
@@ -47,9 +48,9 @@ static void test_every_status_has_its_own_sentence(void **state)
 static void test_other_values_are_unknown(void **state)
 {
     (void)state;
-    assert_string_equal(posemb_status_name((posemb_status)10), "unknown status");
+    assert_string_equal(posemb_status_name((posemb_status)11), "unknown status");
     assert_string_equal(posemb_status_name((posemb_status)127), "unknown status");
-    assert_string_equal(posemb_status_message((posemb_status)10), "unknown status");
+    assert_string_equal(posemb_status_message((posemb_status)11), "unknown status");
 }
 
 static void test_fail_fills_the_error(void **state)

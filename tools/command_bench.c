@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [--shape BxSxD] [--json FILE]\n\n"
+    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --first-calls] [--json FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
     "several widths and store kinds; the best counts), interleaved in this process. Every element "
@@ -30,15 +30,18 @@ static const char help[] =
     "the\n"
     "            first usable device\n"
     "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
+    "  --first-calls  measure the first calls of a process alone\n"
     "  --json    write one JSON object a line; bench/README.md documents them\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON };
+enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS };
 
-static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
-                                              {"device", required_argument, NULL, OPTION_DEVICE},
-                                              {"shape", required_argument, NULL, OPTION_SHAPE},
-                                              {"json", required_argument, NULL, OPTION_JSON},
-                                              {NULL, 0, NULL, 0}};
+static const struct option options_taken[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"device", required_argument, NULL, OPTION_DEVICE},
+    {"shape", required_argument, NULL, OPTION_SHAPE},
+    {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
+    {"json", required_argument, NULL, OPTION_JSON},
+    {NULL, 0, NULL, 0}};
 
 static const struct bench_case default_cases[] = {
     {POSEMB_ENCODE, 8, 2048, 1024, false, false, false},
@@ -58,6 +61,7 @@ struct bench_options {
     const char *device;
     const char *json;
     bool has_shape;
+    bool first_calls; /* nothing else */
     uint32_t shape[3];
 };
 
@@ -219,10 +223,9 @@ static int run_first_calls(const struct target *target, struct report *report)
 
     if (first_call_measure(info->index, lines, &count, &report->error) != POSEMB_OK)
         return command_failed(&report->error);
-    printf("\n  first calls of a process, encode [8,128,1024], medians of %d processes\n"
+    printf("  first calls of a process, encode [8,128,1024], medians of 5 to 15 processes\n"
            "  %-30s %10s %10s %10s %10s %10s %12s\n",
-           FIRST_CALL_REPEATS, "", "plan", "warm-up", "1st launch", "2nd launch", "steady",
-           "2nd/steady");
+           "", "plan", "warm-up", "1st launch", "2nd launch", "steady", "2nd/steady");
     for (size_t i = 0; i < count; i++) {
         const struct bench_first_call *result = &lines[i].result;
 
@@ -241,7 +244,7 @@ static int run_first_calls(const struct target *target, struct report *report)
                           "schema", 1, "kind", "first call", "device", info->name, "platform",
                           info->platform_name, "driver", info->driver, "caches", lines[i].name,
                           "origin", origin_names[result->origin], "warm_up", lines[i].warm_up,
-                          "statistic", "median", "processes", FIRST_CALL_REPEATS, "plan_seconds",
+                          "statistic", "median", "processes", lines[i].processes, "plan_seconds",
                           result->plan_seconds, "warmup_seconds", result->warmup_seconds,
                           "first_seconds", result->first_seconds, "second_seconds",
                           result->second_seconds, "steady_seconds", result->steady_seconds)) !=
@@ -263,6 +266,10 @@ static int bench_target(const struct target *target, void *context)
                 "posemb: the reference is a definition, not a thing to measure; bench needs "
                 "an OpenCL device\n");
         return EXIT_FAILED;
+    }
+    if (report->options->first_calls) {
+        printf("%s\n", target_name(target));
+        return run_first_calls(target, report);
     }
     memcpy(cases, default_cases, sizeof cases);
     if (report->options->has_shape)
@@ -297,6 +304,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_JSON:
             options->json = optarg;
             break;
+        case OPTION_FIRST_CALLS:
+            options->first_calls = true;
+            break;
         case OPTION_SHAPE:
             options->has_shape = true;
             if (!parse_shape(optarg, options->shape))
@@ -311,6 +321,8 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    if (options->first_calls && options->has_shape)
+        return command_usage(arguments[0], "--shape and --first-calls exclude each other");
     return EXIT_DONE;
 }
 

@@ -20,21 +20,25 @@ extern char **environ;
 /* What a process finds, and does. */
 struct situation {
     const char *name;
-    const char *cache;   /* POSEMB_CACHE */
+    const char *cache; /* POSEMB_CACHE */
+    int processes;
     bool program_cached; /* an earlier process has saved the program */
     bool driver_cached;  /* an earlier process has filled the driver's own cache */
     bool warm_up;
     bool from_memory;
 };
 
+enum { PROCESSES_MAX = 15 };
+
 static const struct situation situations[] = {
-    {"nothing cached, cache off", "off", false, false, false, false},
-    {"nothing cached, cache off", "off", false, false, true, false},
-    {"nothing cached, program saved", "strict", false, false, false, false},
-    {"driver's own cache", "off", false, true, false, false},
-    {"posemb's disk cache", "strict", true, false, false, false},
-    {"posemb's disk cache", "strict", true, false, true, false},
-    {"memory: another plan has it", "strict", true, false, false, true},
+    {"nothing cached, cache off", "off", 5, false, false, false, false},
+    {"nothing cached, cache off", "off", 5, false, false, true, false},
+    {"nothing cached, program saved", "strict", 5, false, false, false, false},
+    {"the driver's own cache", "off", 5, false, true, false, false},
+    {"disk cache", "strict", 5, true, false, false, false},
+    {"disk cache and the driver's", "strict", 15, true, true, false, false},
+    {"disk cache and the driver's", "strict", 15, true, true, true, false},
+    {"memory: another plan has it", "strict", 15, true, true, false, true},
 };
 enum { SITUATIONS = sizeof situations / sizeof *situations };
 
@@ -107,14 +111,15 @@ static posemb_status fail(posemb_error *error, const char *what)
     return error->status;
 }
 
-/* Read everything that the child writes and wait for it. */
-static bool gather(pid_t child, int fd, char *text, size_t size)
+/* Read what the child writes, the bytes of one result, and wait for it. */
+static bool gather(pid_t child, int fd, struct bench_first_call *result)
 {
+    unsigned char *bytes = (unsigned char *)result;
     size_t used = 0;
     int status = 0;
 
     for (;;) {
-        const ssize_t got = read(fd, text + used, size - 1 - used);
+        const ssize_t got = read(fd, bytes + used, sizeof *result - used);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -122,14 +127,13 @@ static bool gather(pid_t child, int fd, char *text, size_t size)
             break;
         used += (size_t)got;
     }
-    text[used] = '\0';
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 && used == sizeof *result;
 }
 
-static posemb_status spawn_and_gather(char **arguments, char **environment, char *text, size_t size,
-                                      posemb_error *error)
+static posemb_status spawn_and_gather(char **arguments, char **environment,
+                                      struct bench_first_call *result, posemb_error *error)
 {
     posix_spawn_file_actions_t actions;
     int ends[2];
@@ -148,7 +152,7 @@ static posemb_status spawn_and_gather(char **arguments, char **environment, char
         close(ends[0]);
         return fail(error, "this program cannot be started again");
     }
-    if (!gather(child, ends[0], text, size)) {
+    if (!gather(child, ends[0], result)) {
         close(ends[0]);
         return fail(error, "a process failed; its message is above");
     }
@@ -163,63 +167,68 @@ static posemb_status run_child(size_t device, const char *cache, bool warm_up, b
 {
     char replaced[DRIVER_VARIABLES + 2][PATH_SIZE];
     char number[24];
-    char text[512];
     char *arguments[] = {
         "posemb", "bench", FIRST_CALL_WORD, number, warm_up ? "1" : "0", from_memory ? "1" : "0",
         NULL};
     char **environment = make_environment(cache, folder, driver_folder, replaced);
-    int origin = 0;
     posemb_status status;
 
     if (!environment)
         return fail(error, "no memory");
     snprintf(number, sizeof number, "%zu", device);
-    status = spawn_and_gather(arguments, environment, text, sizeof text, error);
+    status = spawn_and_gather(arguments, environment, result, error);
     free(environment);
     if (status != POSEMB_OK)
         return status;
-    if (sscanf(text, "%d %lf %lf %lf %lf %lf %zu", &origin, &result->plan_seconds,
-               &result->warmup_seconds, &result->first_seconds, &result->second_seconds,
-               &result->steady_seconds, &result->differing) != 7)
-        return fail(error, "a process wrote something else than seven numbers");
-    result->origin = (posemb_origin)origin;
     if (result->differing > 0)
         return fail(error, "a process found bits that differ from the reference");
     return POSEMB_OK;
 }
 
-/* Bring about what the situation says, in two new folders, and measure one process in it. */
-static posemb_status run_in(const char *root, size_t device, const struct situation *situation,
-                            struct bench_first_call *result, posemb_error *error)
-{
+/* Folders for the caches of one situation. */
+struct folders {
     char programs[PATH_SIZE / 2];
     char driver[PATH_SIZE / 2];
-    char other[PATH_SIZE / 2];
-    struct bench_first_call unused;
+    char unused[PATH_SIZE / 2];
+};
+
+/* Bring about what the situation says, in new folders, and measure one process in it. */
+static posemb_status run_in(const struct folders *folders, size_t device,
+                            const struct situation *situation, bool prepared,
+                            struct bench_first_call *result, posemb_error *error)
+{
+    struct bench_first_call ignored;
     posemb_status status = POSEMB_OK;
 
-    snprintf(programs, sizeof programs, "%s/programs", root);
-    snprintf(driver, sizeof driver, "%s/driver", root);
-    snprintf(other, sizeof other, "%s/other", root);
-    if (mkdir(programs, S_IRWXU) != 0 || mkdir(driver, S_IRWXU) != 0 || mkdir(other, S_IRWXU) != 0)
-        return fail(error, "folders for caches cannot be made");
-    if (situation->program_cached || situation->driver_cached)
-        status = run_child(device, situation->program_cached ? "strict" : "off", false, false,
-                           programs, situation->driver_cached ? driver : other, &unused, error);
+    if (!prepared && (situation->program_cached || situation->driver_cached))
+        status = run_child(
+            device, situation->program_cached ? "strict" : "off", false, false, folders->programs,
+            situation->driver_cached ? folders->driver : folders->unused, &ignored, error);
     if (status == POSEMB_OK)
         status = run_child(device, situation->cache, situation->warm_up, situation->from_memory,
-                           programs, driver, result, error);
+                           folders->programs, folders->driver, result, error);
     return status;
 }
 
-static double median_of(const struct bench_first_call *results,
+static posemb_status make_folders(const char *root, struct folders *folders, posemb_error *error)
+{
+    snprintf(folders->programs, sizeof folders->programs, "%s/programs", root);
+    snprintf(folders->driver, sizeof folders->driver, "%s/driver", root);
+    snprintf(folders->unused, sizeof folders->unused, "%s/unused", root);
+    if (mkdir(folders->programs, S_IRWXU) != 0 || mkdir(folders->driver, S_IRWXU) != 0 ||
+        mkdir(folders->unused, S_IRWXU) != 0)
+        return fail(error, "folders for caches cannot be made");
+    return POSEMB_OK;
+}
+
+static double median_of(const struct bench_first_call *results, int count,
                         double (*get)(const struct bench_first_call *result))
 {
-    double values[FIRST_CALL_REPEATS];
+    double values[PROCESSES_MAX];
 
-    for (int i = 0; i < FIRST_CALL_REPEATS; i++)
+    for (int i = 0; i < count; i++)
         values[i] = get(&results[i]);
-    return samples_median(values, FIRST_CALL_REPEATS);
+    return samples_median(values, (size_t)count);
 }
 
 #define GETTER(name)                                                                               \
@@ -233,34 +242,54 @@ GETTER(first)
 GETTER(second)
 GETTER(steady)
 
+static posemb_status measure_processes(size_t device, const struct situation *situation,
+                                       struct bench_first_call *results, posemb_error *error)
+{
+    /* Folders that are warm may serve every process; cold ones are cold once. */
+    const bool serves_all = situation->driver_cached &&
+                            (situation->program_cached || strcmp(situation->cache, "off") == 0);
+    const char *parent = getenv("TMPDIR");
+    posemb_status status = POSEMB_OK;
+    struct folders folders;
+    char root[PATH_SIZE / 4] = "";
+
+    for (int i = 0; status == POSEMB_OK && i < situation->processes; i++) {
+        const bool fresh = i == 0 || !serves_all;
+
+        if (fresh) {
+            snprintf(root, sizeof root, "%.80s/posemb-bench-XXXXXX",
+                     parent && *parent ? parent : "/tmp");
+            if (!mkdtemp(root))
+                return fail(error, "no temporary folder");
+            status = make_folders(root, &folders, error);
+        }
+        if (status == POSEMB_OK)
+            status = run_in(&folders, device, situation, !fresh, &results[i], error);
+        if (status != POSEMB_OK || !serves_all || i + 1 == situation->processes)
+            remove_tree(root);
+    }
+    return status;
+}
+
 static posemb_status measure_line(size_t device, const struct situation *situation,
                                   struct first_call_line *line, posemb_error *error)
 {
-    struct bench_first_call results[FIRST_CALL_REPEATS];
-    posemb_status status = POSEMB_OK;
+    struct bench_first_call results[PROCESSES_MAX] = {{0}};
+    const int count = situation->processes;
+    const posemb_status status = measure_processes(device, situation, results, error);
 
-    for (int i = 0; status == POSEMB_OK && i < FIRST_CALL_REPEATS; i++) {
-        const char *parent = getenv("TMPDIR");
-        char root[PATH_SIZE / 4];
-
-        snprintf(root, sizeof root, "%.80s/posemb-bench-XXXXXX",
-                 parent && *parent ? parent : "/tmp");
-        if (!mkdtemp(root))
-            return fail(error, "no temporary folder");
-        status = run_in(root, device, situation, &results[i], error);
-        remove_tree(root);
-    }
     if (status != POSEMB_OK)
         return status;
     *line = (struct first_call_line){
         .name = situation->name,
+        .processes = count,
         .warm_up = situation->warm_up,
         .result = {.origin = results[0].origin,
-                   .plan_seconds = median_of(results, get_plan),
-                   .warmup_seconds = median_of(results, get_warmup),
-                   .first_seconds = median_of(results, get_first),
-                   .second_seconds = median_of(results, get_second),
-                   .steady_seconds = median_of(results, get_steady)},
+                   .plan_seconds = median_of(results, count, get_plan),
+                   .warmup_seconds = median_of(results, count, get_warmup),
+                   .first_seconds = median_of(results, count, get_first),
+                   .second_seconds = median_of(results, count, get_second),
+                   .steady_seconds = median_of(results, count, get_steady)},
     };
     return POSEMB_OK;
 }
@@ -280,7 +309,7 @@ posemb_status first_call_measure(size_t device, struct first_call_line *lines, s
 
 int first_call_child(int count, char **arguments)
 {
-    struct bench_first_call result;
+    struct bench_first_call result = {0};
     struct target target;
     posemb_error error;
     posemb_status status;
@@ -294,8 +323,5 @@ int first_call_child(int count, char **arguments)
     target_close(&target);
     if (status != POSEMB_OK)
         return command_failed(&error);
-    printf("%d %.9g %.9g %.9g %.9g %.9g %zu\n", (int)result.origin, result.plan_seconds,
-           result.warmup_seconds, result.first_seconds, result.second_seconds,
-           result.steady_seconds, result.differing);
-    return EXIT_DONE;
+    return fwrite(&result, sizeof result, 1, stdout) == 1 ? EXIT_DONE : EXIT_FAILED;
 }

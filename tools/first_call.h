@@ -5,14 +5,15 @@
 
 #include "bench.h"
 
-/* One line: the medians of FIRST_CALL_REPEATS processes. */
+/* One line: the medians of so many processes. */
 struct first_call_line {
     const char *name;
+    int processes;
     bool warm_up;
     struct bench_first_call result;
 };
 
-enum { FIRST_CALL_REPEATS = 5, FIRST_CALL_LINES_MAX = 8 };
+enum { FIRST_CALL_LINES_MAX = 8 };
 
 /* Measure every line on device number `device`. Progress goes to standard error where that is a
  * terminal. */

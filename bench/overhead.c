@@ -36,8 +36,10 @@ static cl_int enqueue_by_hand(const struct overhead_run *run, cl_kernel kernel,
                               const struct posemb_launch *launch)
 {
     const size_t local = (size_t)run->plan->launch_rule.local_size;
-    const cl_mem buffers[] = {run->memory,      run->memory, run->plan->steps,
-                              run->plan->steps, run->memory, run->memory};
+    const cl_mem steps = run->plan->steps;
+    const cl_mem out = run->memory;
+    const cl_mem buffers[] = {run->memory, run->memory, steps, steps, steps, steps,
+                              out,         out,         out,   out,   out};
 
     clSetKernelArg(kernel, 0, sizeof *launch, launch);
     for (cl_uint i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -51,6 +53,7 @@ static posemb_status sample_pair(const struct overhead_run *run, double *library
 {
     const cl_command_queue queue = posemb_session_queue(run->session);
     const cl_kernel kernel = run->plan->kernels[POSEMB__STAGE][0];
+    const struct posemb__launch kernel_launch = {POSEMB__STAGE, 1, 1, 0, 0, 0};
     struct posemb_launch launch;
     struct posemb__call call;
     posemb_status status = posemb__call_resolve(&run->plan->desc, &run->args.shape, &call, error);
@@ -63,7 +66,7 @@ static posemb_status sample_pair(const struct overhead_run *run, double *library
     clFinish(queue);
     if (status != POSEMB_OK)
         return status;
-    launch = posemb__launch_args(run->plan, &call, &run->args);
+    launch = posemb__launch_args(run->plan, &call, &kernel_launch, &run->args);
     begin = clock_seconds();
     for (int i = 0; code == CL_SUCCESS && i < LAUNCHES; i++)
         code = enqueue_by_hand(run, kernel, &launch);

@@ -19,11 +19,44 @@ typedef int64_t posemb_i64;
 #define POSEMB_RULE_ROW_START       2u
 #define POSEMB_RULE_EXPLICIT        3u
 #define POSEMB_RULE_EXPLICIT_SHARED 4u
+#define POSEMB_RULE_COUNT           5u
+#define POSEMB_RULE_COUNT_BEFORE    6u
+#define POSEMB_RULE_RAGGED          7u
 
-/* posemb_launch.lone: what the last channel of an odd D holds. */
-#define POSEMB_LONE_NONE 0u
-#define POSEMB_LONE_SINE 1u
-#define POSEMB_LONE_ZERO 2u
+/* posemb_launch.padding: the values of posemb_padding. */
+#define POSEMB_PADS_NONE        1u
+#define POSEMB_PADS_TOKEN       2u
+#define POSEMB_PADS_MASK        3u
+#define POSEMB_PADS_LEFT_COUNT  4u
+#define POSEMB_PADS_LEFT_LENGTH 5u
+
+/* posemb_launch.pad_policy: the values of posemb_pad_policy. */
+#define POSEMB_POLICY_COMPUTED      1u
+#define POSEMB_POLICY_ZERO_POSITION 2u
+#define POSEMB_POLICY_ZERO_ROW      3u
+
+/* Types of numbers: the values of posemb_number_type. */
+#define POSEMB_TYPE_INT32 1u
+#define POSEMB_TYPE_INT64 2u
+#define POSEMB_TYPE_UINT8 4u
+
+/* posemb_segment.lone: what the channel holds that an odd segment has beyond its pairs. */
+#define POSEMB_LONE_NONE   0u
+#define POSEMB_LONE_ZERO   1u
+#define POSEMB_LONE_SINE   2u
+#define POSEMB_LONE_COSINE 3u
+
+/* A run of channels with one position: src/convention.h. */
+struct posemb_segment {
+    posemb_u32 axis;
+    posemb_u32 channel;
+    posemb_u32 first_step;
+    posemb_u32 full_pairs;
+    posemb_u32 second_offset;
+    posemb_u32 lone;
+    posemb_u32 lone_channel;
+    posemb_u32 lone_pair;
+};
 
 struct posemb_launch {
     posemb_u64 ids_offset;
@@ -33,24 +66,45 @@ struct posemb_launch {
     posemb_u64 source_batch_stride;
     posemb_u64 positions_offset;
     posemb_u64 positions_batch_stride;
+    posemb_u64 padding_offset;
+    posemb_u64 padding_batch_stride;
+    posemb_u64 scratch_offset;
     posemb_u64 out_offset;
     posemb_u64 out_stride;
     posemb_u64 out_batch_stride;
+    posemb_u64 positions_out_offset;
+    posemb_u64 lengths_out_offset;
+    posemb_u64 mask_out_offset;
     posemb_u64 record_offset;
     posemb_u64 vocab;
+    posemb_u64 past;
     posemb_i64 start;
+    posemb_i64 pad_id;
     posemb_u32 batch;
     posemb_u32 length;
     posemb_u32 tokens; /* batch * length */
+    posemb_u32 sequences;
     posemb_u32 rule;
-    posemb_u32 wide_ids;       /* int64 where not 0, else int32 */
-    posemb_u32 wide_positions; /* likewise */
+    posemb_u32 padding;
+    posemb_u32 pad_policy;
+    posemb_u32 id_type;
+    posemb_u32 position_type;
+    posemb_u32 padding_type;
+    posemb_u32 has_positions_out;
+    posemb_u32 has_lengths_out;
+    posemb_u32 has_mask_out;
     posemb_u32 has_record;
-    posemb_u32 full_pairs;    /* D / 2 */
-    posemb_u32 cosine_offset; /* halves: channel of the first cosine */
-    posemb_u32 lone;
-    posemb_u32 lone_channel;
+    posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
+    posemb_u32 chunks; /* of one batch row */
+    posemb_u32 dim;
+    posemb_u32 pairs; /* steps; then as many phases where there are any, and whole turns, from an even place on */
+    posemb_u32 segments;
+    posemb_u32 axes; /* of a grid, or 1 */
+    posemb_u32 count[3]; /* coordinates of each axis of a grid */
+    posemb_u32 flip; /* the sign bit of the amplitude */
+    float amplitude; /* without its sign */
     float scale;
+    struct posemb_segment segment[3];
 };
 
 #endif

@@ -222,9 +222,12 @@ posemb_engine_options posemb_engine_resolved(const posemb_engine *engine)
 
 static bool is_same_key(const struct posemb__program_key *a, const struct posemb__program_key *b)
 {
-    return a->operation == b->operation && a->halves == b->halves &&
-           a->shares_positions == b->shares_positions && a->memory_floats == b->memory_floats &&
-           a->rows == b->rows;
+    char options_a[POSEMB__OPTIONS_SIZE];
+    char options_b[POSEMB__OPTIONS_SIZE];
+
+    posemb__program_options(a, options_a);
+    posemb__program_options(b, options_b);
+    return strcmp(options_a, options_b) == 0;
 }
 
 static double milliseconds(void)

@@ -61,18 +61,18 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
     return POSEMB_OK;
 }
 
-/* One input that a call reads. */
-struct input {
+/* One buffer of a call beside `out`: read, or written beside it. */
+struct part {
     const char *name;
     const posemb_buffer *buffer;
     uint64_t unit;
     uint64_t bytes; /* 0: not used */
 };
 
-static bool overlaps(const struct input *input, const posemb_buffer *out, uint64_t out_bytes)
+static bool overlaps(const struct part *part, const posemb_buffer *out, uint64_t out_bytes)
 {
-    return input->buffer->mem == out->mem && input->buffer->offset < out->offset + out_bytes &&
-           out->offset < input->buffer->offset + input->bytes;
+    return part->buffer->mem == out->mem && part->buffer->offset < out->offset + out_bytes &&
+           out->offset < part->buffer->offset + part->bytes;
 }
 
 /* `rows` may be the output itself: the same place and the same strides. */
@@ -83,58 +83,83 @@ static bool is_in_place(const struct posemb__call *call, const posemb_args *args
            call->shape.rows_batch_stride == call->shape.out_batch_stride;
 }
 
-static posemb_status check_input(const struct posemb__call *call, const posemb_args *args,
-                                 const struct input *input, posemb_error *error)
+static posemb_status check_part(const struct posemb__call *call, const posemb_args *args,
+                                const struct part *part, posemb_error *error)
 {
     posemb_status status;
 
-    if (input->bytes == 0)
+    if (part->bytes == 0)
         return POSEMB_OK;
-    status = posemb__check_buffer(input->name, input->buffer, input->unit, input->bytes, error);
-    if (status != POSEMB_OK || !overlaps(input, &args->out, call->out_bytes) ||
-        (input->buffer == &args->rows && is_in_place(call, args)))
+    status = posemb__check_buffer(part->name, part->buffer, part->unit, part->bytes, error);
+    if (status != POSEMB_OK || !overlaps(part, &args->out, call->out_bytes) ||
+        (part->buffer == &args->rows && is_in_place(call, args)))
         return status;
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and out overlap", input->name);
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and out overlap", part->name);
+}
+
+static uint64_t if_there(const posemb_buffer *buffer, uint64_t bytes)
+{
+    return buffer->mem ? bytes : 0;
 }
 
 static posemb_status check_buffers(const posemb_plan *plan, const struct posemb__call *call,
-                                   const posemb_args *args, posemb_error *error)
+                                   const struct posemb__launch *launch, const posemb_args *args,
+                                   posemb_error *error)
 {
-    const struct input inputs[] = {
-        {"ids", &args->ids, posemb__int_size(plan->desc.id_type), call->ids_bytes},
+    const uint64_t position_size = posemb__has_float_positions(&plan->desc) ? 4 : 8;
+    const struct part parts[] = {
+        {"ids", &args->ids, posemb__number_size(plan->desc.id_type), call->ids_bytes},
         {"table", &args->table, sizeof(float), call->table_bytes},
         {"rows", &args->rows, sizeof(float), call->rows_bytes},
-        {"positions", &args->positions, posemb__int_size(plan->desc.position_type),
+        {"positions", &args->positions, posemb__number_size(plan->desc.position_type),
          call->positions_bytes},
-        {"record", &args->record, sizeof(uint32_t), args->record.mem ? sizeof(posemb_record) : 0},
+        {"padding", &args->padding, posemb__number_size(plan->desc.padding_type),
+         call->padding_bytes},
+        {"scratch", &args->scratch, sizeof(uint32_t), launch->scratch_bytes},
+        {"positions_out", &args->positions_out, position_size,
+         if_there(&args->positions_out, call->positions_out_bytes)},
+        {"lengths_out", &args->lengths_out, sizeof(uint32_t),
+         if_there(&args->lengths_out, call->lengths_out_bytes)},
+        {"mask_out", &args->mask_out, 1, if_there(&args->mask_out, call->mask_out_bytes)},
+        {"record", &args->record, sizeof(uint32_t), if_there(&args->record, sizeof(posemb_record))},
     };
     posemb_status status =
         posemb__check_buffer("out", &args->out, sizeof(float), call->out_bytes, error);
 
-    for (size_t i = 0; status == POSEMB_OK && i < sizeof inputs / sizeof *inputs; i++)
-        status = check_input(call, args, &inputs[i], error);
+    for (size_t i = 0; status == POSEMB_OK && i < sizeof parts / sizeof *parts; i++)
+        status = check_part(call, args, &parts[i], error);
     return status;
 }
 
-static uint32_t lone_of(enum posemb__lone lone)
+static struct posemb_segment segment_args(const struct posemb__segment *segment)
 {
-    switch (lone) {
-    case POSEMB__LONE_SINE:
-        return POSEMB_LONE_SINE;
-    case POSEMB__LONE_ZERO:
-        return POSEMB_LONE_ZERO;
-    default:
-        return POSEMB_LONE_NONE;
-    }
+    static const uint32_t lones[] = {
+        [POSEMB__LONE_NONE] = POSEMB_LONE_NONE,
+        [POSEMB__LONE_ZERO] = POSEMB_LONE_ZERO,
+        [POSEMB__LONE_SINE] = POSEMB_LONE_SINE,
+        [POSEMB__LONE_COSINE] = POSEMB_LONE_COSINE,
+    };
+
+    return (struct posemb_segment){
+        .axis = segment->axis,
+        .channel = segment->channel,
+        .first_step = segment->first_step,
+        .full_pairs = segment->full_pairs,
+        .second_offset = segment->second_offset,
+        .lone = lones[segment->lone],
+        .lone_channel = segment->lone_channel,
+        .lone_pair = segment->lone_pair,
+    };
 }
 
 struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
+                                         const struct posemb__launch *launch,
                                          const posemb_args *args)
 {
     const posemb_shape *shape = &call->shape;
-    const bool add = plan->desc.operation == POSEMB_ADD;
-
-    return (struct posemb_launch){
+    const posemb_desc *desc = &plan->desc;
+    const bool add = desc->operation == POSEMB_ADD;
+    struct posemb_launch made = {
         .ids_offset = args->ids.offset,
         .ids_batch_stride = shape->ids_batch_stride,
         .source_offset = add ? args->rows.offset : args->table.offset,
@@ -142,46 +167,135 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .source_batch_stride = add ? shape->rows_batch_stride : 0,
         .positions_offset = args->positions.offset,
         .positions_batch_stride = shape->positions_batch_stride,
+        .padding_offset = args->padding.offset,
+        .padding_batch_stride = shape->padding_batch_stride,
+        .scratch_offset = args->scratch.offset,
         .out_offset = args->out.offset,
         .out_stride = shape->out_stride,
         .out_batch_stride = shape->out_batch_stride,
+        .positions_out_offset = args->positions_out.offset,
+        .lengths_out_offset = args->lengths_out.offset,
+        .mask_out_offset = args->mask_out.offset,
         .record_offset = args->record.offset,
         .vocab = shape->vocab,
+        .past = shape->past,
         .start = shape->start,
+        .pad_id = desc->pad_id,
         .batch = (uint32_t)shape->batch,
         .length = (uint32_t)shape->length,
         .tokens = (uint32_t)call->tokens,
-        .rule = (uint32_t)plan->desc.positions,
-        .wide_ids = plan->desc.id_type == POSEMB_INT64,
-        .wide_positions = plan->desc.position_type == POSEMB_INT64,
+        .sequences = (uint32_t)shape->sequences,
+        .rule = (uint32_t)desc->positions,
+        .padding = (uint32_t)desc->padding,
+        .pad_policy = (uint32_t)desc->pad_policy,
+        .id_type = (uint32_t)desc->id_type,
+        .position_type = (uint32_t)desc->position_type,
+        .padding_type = (uint32_t)desc->padding_type,
+        .has_positions_out = args->positions_out.mem != NULL,
+        .has_lengths_out = args->lengths_out.mem != NULL,
+        .has_mask_out = args->mask_out.mem != NULL,
         .has_record = args->record.mem != NULL,
-        .full_pairs = plan->channels.full_pairs,
-        .cosine_offset = plan->channels.cosine_offset,
-        .lone = lone_of(plan->channels.lone),
-        .lone_channel = plan->channels.lone_channel,
-        .scale = plan->desc.token_scale,
+        .chunk = launch->chunk,
+        .chunks = launch->chunks,
+        .dim = desc->dim,
+        .pairs = plan->channels.pairs,
+        .segments = plan->channels.segments,
+        .axes = posemb__axes_of(desc),
+        .count = {desc->grid.count[0], desc->grid.count[1], desc->grid.count[2]},
+        .flip = desc->amplitude < 0.0f ? 0x80000000u : 0u,
+        .amplitude = desc->amplitude < 0.0f ? -desc->amplitude : desc->amplitude,
+        .scale = desc->token_scale,
     };
+
+    for (uint32_t k = 0; k < plan->channels.segments; k++)
+        made.segment[k] = segment_args(&plan->channels.segment[k]);
+    return made;
+}
+
+static cl_int set_all(cl_kernel kernel, const struct posemb_launch *block, const cl_mem *buffers,
+                      cl_uint count)
+{
+    cl_int code = clSetKernelArg(kernel, 0, sizeof *block, block);
+
+    for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++)
+        code = clSetKernelArg(kernel, i + 1, sizeof buffers[i], &buffers[i]);
+    return code;
 }
 
 /* A buffer that the kernel does not touch is stood in for by one that is there anyway. */
 static cl_int set_arguments(cl_kernel kernel, const posemb_plan *plan,
-                            const struct posemb__call *call, const posemb_args *args)
+                            const struct posemb__call *call, const struct posemb__launch *launch,
+                            const struct posemb_launch *block, const posemb_args *args)
 {
-    const struct posemb_launch launch = posemb__launch_args(plan, call, args);
     const cl_mem source = plan->desc.operation == POSEMB_ADD ? args->rows.mem : args->table.mem;
+    const cl_mem out = args->out.mem;
     const cl_mem buffers[] = {
         call->ids_bytes ? args->ids.mem : plan->steps,
         call->table_bytes || call->rows_bytes ? source : plan->steps,
         call->positions_bytes ? args->positions.mem : plan->steps,
+        call->padding_bytes ? args->padding.mem : plan->steps,
         plan->steps,
-        args->out.mem,
-        args->record.mem ? args->record.mem : args->out.mem,
+        launch->scratch_bytes ? args->scratch.mem : plan->steps,
+        out,
+        args->positions_out.mem ? args->positions_out.mem : out,
+        args->lengths_out.mem ? args->lengths_out.mem : out,
+        args->mask_out.mem ? args->mask_out.mem : out,
+        args->record.mem ? args->record.mem : out,
     };
-    cl_int code = clSetKernelArg(kernel, 0, sizeof launch, &launch);
 
-    for (cl_uint i = 0; code == CL_SUCCESS && i < sizeof buffers / sizeof *buffers; i++)
-        code = clSetKernelArg(kernel, i + 1, sizeof buffers[i], &buffers[i]);
-    return code;
+    return set_all(kernel, block, buffers, sizeof buffers / sizeof *buffers);
+}
+
+/* Launch POSEMB__COUNT. */
+static cl_int enqueue_count(const posemb_plan *plan, cl_command_queue queue, cl_kernel kernel,
+                            const struct posemb__call *call, const struct posemb__launch *launch,
+                            const struct posemb_launch *block, const posemb_args *args,
+                            cl_uint num_waits, const cl_event *waits, cl_event *event)
+{
+    const cl_mem buffers[] = {call->ids_bytes ? args->ids.mem : plan->steps,
+                              call->padding_bytes ? args->padding.mem : plan->steps,
+                              args->scratch.mem};
+    const size_t local_size = (size_t)launch->local_size;
+    const size_t items = (size_t)(call->shape.batch * launch->chunks);
+    const size_t global_size = (items + local_size - 1) / local_size * local_size;
+    const cl_int code = set_all(kernel, block, buffers, sizeof buffers / sizeof *buffers);
+
+    if (code != CL_SUCCESS)
+        return code;
+    return clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global_size, &local_size, num_waits,
+                                  waits, event);
+}
+
+/* Launch the stage with the kernels of one slot, after the count where there is one. */
+static posemb_status enqueue_slot(const posemb_plan *plan, uint32_t slot, cl_command_queue queue,
+                                  const struct posemb__call *call,
+                                  const struct posemb__launch *launch, const posemb_args *args,
+                                  cl_uint num_waits, const cl_event *waits, cl_event *event,
+                                  posemb_error *error)
+{
+    const struct posemb_launch block = posemb__launch_args(plan, call, launch, args);
+    const size_t global_size = (size_t)launch->global_size;
+    const size_t local_size = (size_t)launch->local_size;
+    const cl_kernel kernel = plan->kernels[launch->kernel][slot];
+    const char *what = "clSetKernelArg";
+    cl_event counted = NULL;
+    cl_int code = set_arguments(kernel, plan, call, launch, &block, args);
+
+    if (code == CL_SUCCESS && launch->chunk) {
+        what = "clEnqueueNDRangeKernel of posemb_count";
+        code = enqueue_count(plan, queue, plan->kernels[POSEMB__COUNT][slot], call, launch, &block,
+                             args, num_waits, waits, &counted);
+        num_waits = 1;
+        waits = &counted;
+    }
+    if (code == CL_SUCCESS) {
+        what = "clEnqueueNDRangeKernel";
+        code = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global_size, &local_size, num_waits,
+                                      waits, event);
+    }
+    if (counted)
+        clReleaseEvent(counted);
+    return code == CL_SUCCESS ? POSEMB_OK : posemb__cl_fail(error, code, what);
 }
 
 posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue queue,
@@ -190,20 +304,12 @@ posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue q
                                      cl_uint num_waits, const cl_event *waits, cl_event *event,
                                      posemb_error *error)
 {
-    const size_t global_size = (size_t)launch->global_size;
-    const size_t local_size = (size_t)launch->local_size;
     const uint32_t slot = posemb__plan_take_slot(plan);
-    const cl_kernel kernel = plan->kernels[launch->kernel][slot];
-    cl_int code = set_arguments(kernel, plan, call, args);
-    const char *what = "clSetKernelArg";
+    const posemb_status status =
+        enqueue_slot(plan, slot, queue, call, launch, args, num_waits, waits, event, error);
 
-    if (code == CL_SUCCESS) {
-        what = "clEnqueueNDRangeKernel";
-        code = clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global_size, &local_size, num_waits,
-                                      waits, event);
-    }
     posemb__plan_return_slot(plan, slot);
-    return code == CL_SUCCESS ? POSEMB_OK : posemb__cl_fail(error, code, what);
+    return status;
 }
 
 static posemb_status enqueue_nothing(cl_command_queue queue, cl_uint num_waits,
@@ -238,10 +344,10 @@ posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queue queue,
         return status;
     if (call.tokens == 0)
         return enqueue_nothing(queue, num_waits, waits, event, error);
-    status = check_buffers(plan, &call, args, error);
+    launch = posemb__launch_of(&plan->launch_rule, &call);
+    status = check_buffers(plan, &call, &launch, args, error);
     if (status != POSEMB_OK)
         return status;
-    launch = posemb__launch_of(&plan->launch_rule, &call);
     return posemb__enqueue_kernel(plan, queue, &call, &launch, args, num_waits, waits, event,
                                   error);
 }

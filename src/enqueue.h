@@ -18,6 +18,7 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
 
 /* What the kernel is told. */
 struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
+                                         const struct posemb__launch *launch,
                                          const posemb_args *args);
 
 /* Launch with arguments that have been checked. */

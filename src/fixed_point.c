@@ -23,6 +23,18 @@ struct posemb__fixed posemb__fixed_negate(struct posemb__fixed a)
     return a;
 }
 
+struct posemb__fixed posemb__fixed_add(struct posemb__fixed a, struct posemb__fixed b)
+{
+    uint64_t carry = 0;
+
+    for (int k = 0; k < POSEMB__LIMBS; k++) {
+        carry += (uint64_t)a.limb[k] + b.limb[k];
+        a.limb[k] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    return a;
+}
+
 struct posemb__fixed posemb__fixed_times(struct posemb__fixed a, uint32_t b)
 {
     uint64_t carry = 0;
@@ -84,6 +96,35 @@ struct posemb__fixed posemb__fixed_scale(const struct posemb__fixed *a, int32_t 
         result.limb[k] = (uint32_t)(pair << bits >> 32);
     }
     return result;
+}
+
+static int is_below(const struct posemb__fixed *a, const struct posemb__fixed *b)
+{
+    for (int k = WHOLE; k >= 0; k--)
+        if (a->limb[k] != b->limb[k])
+            return a->limb[k] < b->limb[k];
+    return 0;
+}
+
+/* Long division, digit by digit: those of a, then zeros. */
+struct posemb__fixed posemb__fixed_divide(const struct posemb__fixed *a,
+                                          const struct posemb__fixed *b)
+{
+    const struct posemb__fixed minus_b = posemb__fixed_negate(*b);
+    struct posemb__fixed rest = {{0}};
+    struct posemb__fixed quotient = {{0}};
+
+    for (int digit = 32 * POSEMB__LIMBS - 1; digit >= -FRACTION_BITS; digit--) {
+        rest = posemb__fixed_add(rest, rest);
+        quotient = posemb__fixed_add(quotient, quotient);
+        if (digit >= 0)
+            rest.limb[0] |= a->limb[digit / 32] >> digit % 32 & 1u;
+        if (!is_below(&rest, b)) {
+            rest = posemb__fixed_add(rest, minus_b);
+            quotient.limb[0] |= 1;
+        }
+    }
+    return quotient;
 }
 
 /* value = 2^exponent * m with 1 <= m < 2. If the square of m reaches 2, then log2(m) has the digit

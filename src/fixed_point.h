@@ -20,6 +20,9 @@ extern const struct posemb__fixed posemb__one_over_2pi;
 /* -a */
 struct posemb__fixed posemb__fixed_negate(struct posemb__fixed a);
 
+/* a + b, modulo 2^32 */
+struct posemb__fixed posemb__fixed_add(struct posemb__fixed a, struct posemb__fixed b);
+
 /* In all that follows a and b are not negative, and results are rounded down. */
 
 /* a * b and a / b with a whole number b */
@@ -29,6 +32,10 @@ struct posemb__fixed posemb__fixed_over(struct posemb__fixed a, uint32_t b);
 /* a * b */
 struct posemb__fixed posemb__fixed_multiply(const struct posemb__fixed *a,
                                             const struct posemb__fixed *b);
+
+/* a / b, below 2^32; b is not 0 and below 2^31. */
+struct posemb__fixed posemb__fixed_divide(const struct posemb__fixed *a,
+                                          const struct posemb__fixed *b);
 
 /* a * 2^exponent */
 struct posemb__fixed posemb__fixed_scale(const struct posemb__fixed *a, int32_t exponent);

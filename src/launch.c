@@ -6,6 +6,19 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
     return a / b + (a % b != 0);
 }
 
+/* No group looks at more than some thousand chunks, and no loop is longer than devices allow. */
+static void count_by_chunks(const struct posemb__launch_rule *rule, const struct posemb__call *call,
+                            struct posemb__launch *launch)
+{
+    static const uint64_t chunks_max = 8192;
+
+    launch->chunk = rule->chunk;
+    while (divide_up(call->counted_columns, launch->chunk) > chunks_max)
+        launch->chunk *= 2;
+    launch->chunks = (uint32_t)divide_up(call->counted_columns, launch->chunk);
+    launch->scratch_bytes = call->shape.batch * launch->chunks * sizeof(uint32_t);
+}
+
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
                                         const struct posemb__call *call)
 {
@@ -21,7 +34,11 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
 
     if (streamed)
         kernel = shared ? POSEMB__STAGE_SHARED_STREAMED : POSEMB__STAGE_STREAMED;
-    return (struct posemb__launch){kernel, groups * rule->local_size, rule->local_size};
+    struct posemb__launch launch = {kernel, groups * rule->local_size, rule->local_size, 0, 0, 0};
+
+    if (call->counted_columns > rule->columns_in_launch)
+        count_by_chunks(rule, call, &launch);
+    return launch;
 }
 
 uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit)

@@ -12,22 +12,31 @@ enum posemb__kernel {
     POSEMB__STAGE_SHARED,
     POSEMB__STAGE_STREAMED,
     POSEMB__STAGE_SHARED_STREAMED,
+    POSEMB__COUNT,
     POSEMB__KERNEL_COUNT
 };
 
 /* What the choice depends on, fixed by a plan. */
 struct posemb__launch_rule {
-    uint32_t rows;             /* tokens of one work-group */
-    uint64_t local_size;       /* work-items of one work-group */
-    bool shares_positions;     /* the position depends on the column alone */
-    bool streams;              /* kernels with streamed stores exist */
-    uint64_t stream_threshold; /* bytes of output from which they are used */
+    uint32_t rows;              /* tokens of one work-group */
+    uint64_t local_size;        /* work-items of one work-group */
+    bool shares_positions;      /* the position depends on the column alone */
+    bool streams;               /* kernels with streamed stores exist */
+    uint64_t stream_threshold;  /* bytes of output from which they are used */
+    uint64_t columns_in_launch; /* longest row of which every group may count the tokens itself */
+    uint32_t
+        chunk; /* columns that are counted together where rows are longer; more in very long ones */
 };
 
 struct posemb__launch {
     enum posemb__kernel kernel;
     uint64_t global_size;
     uint64_t local_size;
+    /* A launch of POSEMB__COUNT before it, of one work-item for each chunk of each batch row, that
+     * counts into scratch memory; chunk 0: none. */
+    uint32_t chunk;
+    uint32_t chunks; /* of one batch row */
+    uint64_t scratch_bytes;
 };
 
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,

@@ -1,148 +1,15 @@
-/* Descriptions and shapes of a call: defaults filled in, every range checked. */
+/* The shape of a call: defaults filled in, every range checked. */
 #include "params.h"
 
 #include "checked_math.h"
-#include "convention.h"
-#include "frequency.h"
 #include "status.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
-
-const char *posemb_version(void)
-{
-    return POSEMB_VERSION_STRING;
-}
-
-static void fill_defaults(posemb_desc *desc)
-{
-    if (desc->operation == POSEMB_OPERATION_DEFAULT)
-        desc->operation = POSEMB_ENCODE;
-    if (desc->convention == POSEMB_CONVENTION_DEFAULT)
-        desc->convention = POSEMB_VASWANI;
-    if (desc->positions == POSEMB_POSITIONS_DEFAULT)
-        desc->positions = POSEMB_POSITIONS_INDEX;
-    if (desc->position_type == POSEMB_INT_DEFAULT)
-        desc->position_type = POSEMB_INT32;
-    if (desc->id_type == POSEMB_INT_DEFAULT)
-        desc->id_type = POSEMB_INT32;
-    if (desc->consumer == POSEMB_CONSUMER_DEFAULT)
-        desc->consumer = POSEMB_CONSUMER_FOLLOWS;
-    if (desc->token_scale == 0.0f)
-        desc->token_scale = 1.0f;
-    if (desc->base == 0.0)
-        desc->base = 10000.0;
-    if (desc->concurrency == 0)
-        desc->concurrency = 8;
-}
-
-static posemb_status check_enum(const char *field, int value, int last, posemb_error *error)
-{
-    if (value >= 1 && value <= last)
-        return POSEMB_OK;
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is %d, not one of 0 ... %d", field,
-                        value, last);
-}
-
-static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
-{
-    const struct {
-        const char *field;
-        int value;
-        int last;
-    } checks[] = {
-        {"operation", (int)desc->operation, POSEMB_TABLE},
-        {"convention", (int)desc->convention, (int)posemb_convention_count()},
-        {"positions", (int)desc->positions, POSEMB_POSITIONS_EXPLICIT_SHARED},
-        {"position_type", (int)desc->position_type, POSEMB_INT64},
-        {"id_type", (int)desc->id_type, POSEMB_INT64},
-        {"consumer", (int)desc->consumer, POSEMB_CONSUMER_STREAMED},
-    };
-
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-        const posemb_status status =
-            check_enum(checks[i].field, checks[i].value, checks[i].last, error);
-        if (status != POSEMB_OK)
-            return status;
-    }
-    return POSEMB_OK;
-}
-
-static posemb_status check_numbers(const posemb_desc *desc, posemb_error *error)
-{
-    if (desc->dim < 1 || desc->dim > POSEMB_DIM_MAX)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "dim is %" PRIu32 ", not 1 ... %u",
-                            desc->dim, POSEMB_DIM_MAX);
-    if (!isfinite(desc->token_scale))
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "token_scale is %g, not finite",
-                            (double)desc->token_scale);
-    if (!(desc->base >= POSEMB_BASE_MIN && desc->base <= POSEMB_BASE_MAX))
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "base is %g, not 2^-32 ... 2^32",
-                            desc->base);
-    if (desc->concurrency > POSEMB_CONCURRENCY_MAX)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "concurrency is %" PRIu32 ", above %u", desc->concurrency,
-                            POSEMB_CONCURRENCY_MAX);
-    return POSEMB_OK;
-}
-
-posemb_status posemb_desc_resolve(const posemb_desc *desc, posemb_desc *resolved,
-                                  posemb_error *error)
-{
-    posemb_desc filled;
-    posemb_status status;
-
-    if (!desc || !resolved)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
-                            desc ? "resolved" : "desc");
-    filled = *desc;
-    fill_defaults(&filled);
-    status = check_enums(&filled, error);
-    if (status == POSEMB_OK)
-        status = check_numbers(&filled, error);
-    if (status == POSEMB_OK)
-        *resolved = filled;
-    return status;
-}
-
-size_t posemb_pair_count(const posemb_desc *desc)
-{
-    posemb_desc resolved;
-
-    if (posemb_desc_resolve(desc, &resolved, NULL) != POSEMB_OK)
-        return 0;
-    return posemb__channels_of(&resolved).pairs;
-}
-
-posemb_status posemb_phase_steps(const posemb_desc *desc, uint64_t *steps, size_t capacity,
-                                 posemb_error *error)
-{
-    struct posemb__channels channels;
-    posemb_desc resolved = {0};
-    const posemb_status status = posemb_desc_resolve(desc, &resolved, error);
-
-    if (status != POSEMB_OK)
-        return status;
-    channels = posemb__channels_of(&resolved);
-    if (capacity < channels.pairs)
-        return posemb__fail(error, POSEMB_BUFFER_TOO_SMALL, 0,
-                            "capacity is %zu, fewer than the %" PRIu32 " pairs of dim %" PRIu32,
-                            capacity, channels.pairs, resolved.dim);
-    if (!steps && channels.pairs > 0)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "steps is NULL");
-    posemb__phase_steps(resolved.base, channels.numerator, channels.denominator, channels.pairs,
-                        steps);
-    return POSEMB_OK;
-}
-
-uint64_t posemb__int_size(posemb_int_type type)
-{
-    return type == POSEMB_INT64 ? 8 : 4;
-}
 
 /* A [batch, length] block of rows or integers that a call reads or writes. */
 struct block {
+    uint64_t length;          /* items of one batch row */
     const char *stride_field; /* NULL where the inner stride is fixed */
     const char *batch_stride_field;
     uint64_t item_bytes; /* bytes of one row, or one integer */
@@ -192,11 +59,11 @@ static posemb_status resolve_block(const posemb_shape *shape, const struct block
             return status;
     }
     if (*block->batch_stride == 0 &&
-        !posemb__mul_u64(shape->length, *block->stride, block->batch_stride))
+        !posemb__mul_u64(block->length, *block->stride, block->batch_stride))
         return too_large(block->batch_stride_field, error);
     if (*block->batch_stride % block->unit != 0)
         return check_stride(block->batch_stride_field, *block->batch_stride, 0, block->unit, error);
-    if (!span(shape->length, *block->stride, block->item_bytes, &row_bytes) ||
+    if (!span(block->length, *block->stride, block->item_bytes, &row_bytes) ||
         !span(shape->batch, *block->batch_stride, row_bytes, bytes))
         return too_large(block->batch_stride_field, error);
     return POSEMB_OK;
@@ -222,22 +89,50 @@ static posemb_status check_out_rows_apart(const posemb_shape *shape, uint64_t ro
                         shape->out_batch_stride);
 }
 
+/* [B, length] numbers, whose batch stride is a field of the shape. */
+static posemb_status resolve_numbers(posemb_shape *shape, const char *batch_stride_field,
+                                     uint64_t *batch_stride, uint64_t length, uint64_t size,
+                                     uint64_t unit, uint64_t *bytes, posemb_error *error)
+{
+    uint64_t dense = size;
+    const struct block block = {length, NULL, batch_stride_field, size, unit, &dense, batch_stride};
+
+    return resolve_block(shape, &block, bytes, error);
+}
+
 static posemb_status resolve_positions(const posemb_desc *desc, struct posemb__call *call,
                                        posemb_error *error)
 {
-    const uint64_t size = posemb__int_size(desc->position_type);
+    const uint64_t unit = posemb__number_size(desc->position_type);
+    const uint64_t size = unit * posemb__axes_of(desc);
     posemb_shape *shape = &call->shape;
-    uint64_t dense = size;
-    const struct block block = {NULL,   "positions_batch_stride",      size, size,
-                                &dense, &shape->positions_batch_stride};
 
     if (desc->positions == POSEMB_POSITIONS_EXPLICIT)
-        return resolve_block(shape, &block, &call->positions_bytes, error);
+        return resolve_numbers(shape, "positions_batch_stride", &shape->positions_batch_stride,
+                               shape->length, size, unit, &call->positions_bytes, error);
     shape->positions_batch_stride = 0;
     if (desc->positions == POSEMB_POSITIONS_ROW_START)
         call->positions_bytes = shape->batch * size;
     if (desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED)
         call->positions_bytes = shape->length * size;
+    if (desc->positions == POSEMB_POSITIONS_RAGGED)
+        call->positions_bytes = (shape->sequences + 1) * size;
+    return POSEMB_OK;
+}
+
+static posemb_status resolve_padding(const posemb_desc *desc, struct posemb__call *call,
+                                     posemb_error *error)
+{
+    const uint64_t size = posemb__number_size(desc->padding_type);
+    posemb_shape *shape = &call->shape;
+
+    if (desc->padding == POSEMB_PADDING_MASK)
+        return resolve_numbers(shape, "padding_batch_stride", &shape->padding_batch_stride,
+                               shape->past + shape->length, size, size, &call->padding_bytes,
+                               error);
+    shape->padding_batch_stride = 0;
+    if (desc->padding == POSEMB_PADDING_LEFT_COUNT || desc->padding == POSEMB_PADDING_LEFT_LENGTH)
+        call->padding_bytes = shape->batch * size;
     return POSEMB_OK;
 }
 
@@ -245,11 +140,8 @@ static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posem
                                            posemb_error *error)
 {
     const uint64_t row = (uint64_t)desc->dim * sizeof(float);
-    const uint64_t size = posemb__int_size(desc->id_type);
+    const uint64_t size = posemb__number_size(desc->id_type);
     posemb_shape *shape = &call->shape;
-    uint64_t dense = size;
-    const struct block ids = {NULL,   "ids_batch_stride",      size, size,
-                              &dense, &shape->ids_batch_stride};
     posemb_status status;
 
     if (shape->vocab == 0)
@@ -261,25 +153,115 @@ static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posem
         return status;
     if (!span(shape->vocab, shape->table_stride, row, &call->table_bytes))
         return too_large("vocab * table_stride", error);
-    return resolve_block(shape, &ids, &call->ids_bytes, error);
+    return resolve_numbers(shape, "ids_batch_stride", &shape->ids_batch_stride, shape->length, size,
+                           size, &call->ids_bytes, error);
 }
 
-static posemb_status check_counts(const posemb_desc *desc, const posemb_shape *shape,
-                                  uint64_t *tokens, posemb_error *error)
+static posemb_status check_tokens(const posemb_shape *shape, uint64_t *tokens, posemb_error *error)
 {
     if (!posemb__mul_u64(shape->batch, shape->length, tokens) || *tokens > POSEMB_TOKENS_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "batch %" PRIu64 " * length %" PRIu64 " is above %" PRIu64 " tokens",
                             shape->batch, shape->length, POSEMB_TOKENS_MAX);
+    return POSEMB_OK;
+}
+
+/* Columns of the longest axis: what the index rule adds to `start` at most, plus one. */
+static uint64_t longest_axis(const posemb_desc *desc, const posemb_shape *shape)
+{
+    uint64_t longest = desc->grid.axes ? 0 : shape->length;
+
+    for (uint32_t axis = 0; axis < desc->grid.axes; axis++)
+        if (desc->grid.count[axis] > longest)
+            longest = desc->grid.count[axis];
+    return longest;
+}
+
+static posemb_status check_grid_length(const posemb_desc *desc, const posemb_shape *shape,
+                                       posemb_error *error)
+{
+    uint64_t product = 1;
+
+    if (desc->grid.axes == 0 || desc->positions != POSEMB_POSITIONS_INDEX)
+        return POSEMB_OK;
+    for (uint32_t axis = 0; axis < desc->grid.axes; axis++)
+        if (!posemb__mul_u64(product, desc->grid.count[axis], &product))
+            product = UINT64_MAX;
+    if (product == shape->length)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "length is %" PRIu64 ", but the grid has %" PRIu64 " columns",
+                        shape->length, product);
+}
+
+/* Whether the rule has room for tokens before column 0. */
+static bool takes_past(const posemb_desc *desc)
+{
+    return desc->grid.axes == 0 && (desc->positions == POSEMB_POSITIONS_INDEX ||
+                                    desc->positions == POSEMB_POSITIONS_ROW_START ||
+                                    desc->positions == POSEMB_POSITIONS_COUNT ||
+                                    desc->positions == POSEMB_POSITIONS_COUNT_BEFORE);
+}
+
+static posemb_status check_position_fields(const posemb_desc *desc, const posemb_shape *shape,
+                                           posemb_error *error)
+{
+    const bool ragged = desc->positions == POSEMB_POSITIONS_RAGGED;
+
     if (shape->start < POSEMB_POSITION_MIN || shape->start > POSEMB_POSITION_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "start is %" PRId64 ", not -2^31 ... 2^32-1", shape->start);
-    if (desc->positions == POSEMB_POSITIONS_INDEX && *tokens > 0 &&
-        (uint64_t)(POSEMB_POSITION_MAX - shape->start) < shape->length - 1)
+    if (shape->start != 0 && posemb__has_float_positions(desc))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "start %" PRId64 " + length %" PRIu64 " - 1 is a position above 2^32-1",
-                            shape->start, shape->length);
+                            "start is %" PRId64 ", but positions are floats", shape->start);
+    if (shape->past > UINT32_MAX || (shape->past != 0 && !takes_past(desc)))
+        return posemb__fail(
+            error, POSEMB_INVALID_ARGUMENT, 0, "past is %" PRIu64 ", %s", shape->past,
+            takes_past(desc) ? "above 2^32-1" : "which these positions cannot have");
+    if (ragged ? shape->sequences < 1 || shape->sequences > UINT32_MAX - 1 : shape->sequences != 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "sequences is %" PRIu64 ", %s",
+                            shape->sequences,
+                            ragged ? "not 1 ... 2^32-2" : "but positions are not ragged");
+    if (ragged && shape->batch != 1)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "batch is %" PRIu64 ", but ragged positions have one row",
+                            shape->batch);
+    return check_grid_length(desc, shape, error);
+}
+
+static posemb_status check_counts(const posemb_desc *desc, const posemb_shape *shape,
+                                  uint64_t *tokens, posemb_error *error)
+{
+    posemb_status status = check_tokens(shape, tokens, error);
+
+    if (status == POSEMB_OK && *tokens > 0)
+        status = check_position_fields(desc, shape, error);
+    if (status != POSEMB_OK || *tokens == 0)
+        return status;
+    if (desc->positions == POSEMB_POSITIONS_INDEX &&
+        (uint64_t)(POSEMB_POSITION_MAX - shape->start) <
+            shape->past + longest_axis(desc, shape) - 1)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "start %" PRId64 " + past %" PRIu64 " + length %" PRIu64
+                            " - 1 is a position above 2^32-1",
+                            shape->start, shape->past, longest_axis(desc, shape));
     return POSEMB_OK;
+}
+
+static void resolve_counting(const posemb_desc *desc, struct posemb__call *call)
+{
+    if (posemb__counts_tokens(desc))
+        call->counted_columns =
+            call->shape.length + (desc->padding == POSEMB_PADDING_MASK ? call->shape.past : 0);
+}
+
+static void resolve_outputs(const posemb_desc *desc, struct posemb__call *call)
+{
+    const uint64_t size = posemb__has_float_positions(desc) ? 4 : 8;
+
+    call->positions_out_bytes = call->tokens * posemb__axes_of(desc) * size;
+    call->lengths_out_bytes = call->shape.batch * sizeof(uint32_t);
+    call->mask_out_bytes = call->tokens;
 }
 
 posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_shape *shape,
@@ -294,21 +276,33 @@ posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_sha
     if (status != POSEMB_OK || call->tokens == 0)
         return status;
 
-    const struct block out = {
-        "out_stride",  "out_batch_stride",      row,
-        sizeof(float), &call->shape.out_stride, &call->shape.out_batch_stride};
-    const struct block rows = {
-        "rows_stride", "rows_batch_stride",      row,
-        sizeof(float), &call->shape.rows_stride, &call->shape.rows_batch_stride};
+    const struct block out = {call->shape.length,
+                              "out_stride",
+                              "out_batch_stride",
+                              row,
+                              sizeof(float),
+                              &call->shape.out_stride,
+                              &call->shape.out_batch_stride};
+    const struct block rows = {call->shape.length,
+                               "rows_stride",
+                               "rows_batch_stride",
+                               row,
+                               sizeof(float),
+                               &call->shape.rows_stride,
+                               &call->shape.rows_batch_stride};
 
     status = resolve_block(&call->shape, &out, &call->out_bytes, error);
     if (status == POSEMB_OK)
         status = check_out_rows_apart(&call->shape, row, error);
     if (status == POSEMB_OK)
         status = resolve_positions(resolved, call, error);
+    if (status == POSEMB_OK)
+        status = resolve_padding(resolved, call, error);
     if (status == POSEMB_OK && resolved->operation == POSEMB_ENCODE)
         status = resolve_encode_inputs(resolved, call, error);
     if (status == POSEMB_OK && resolved->operation == POSEMB_ADD)
         status = resolve_block(&call->shape, &rows, &call->rows_bytes, error);
+    resolve_counting(resolved, call);
+    resolve_outputs(resolved, call);
     return status;
 }

@@ -2,7 +2,7 @@
 #include "plan.h"
 
 #include "cl_error.h"
-#include "frequency.h"
+#include "desc.h"
 #include "status.h"
 #include "warmup.h"
 
@@ -11,15 +11,22 @@
 #include <string.h>
 
 static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
-    "posemb_stage", "posemb_stage_shared", "posemb_stage_streamed", "posemb_stage_shared_streamed"};
+    "posemb_stage", "posemb_stage_shared", "posemb_stage_streamed", "posemb_stage_shared_streamed",
+    "posemb_count"};
 
 /* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
 enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
 
+/* Longest row of which every group counts the tokens itself, and columns of a chunk: measured on a
+ * CPU. On a GPU every work-item of a group counts, so that both are small. */
+enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
+
+/* Whether the position of a token depends on its column alone, and so does what is done with it. */
 static bool shares_positions(const posemb_desc *desc)
 {
-    return desc->positions == POSEMB_POSITIONS_INDEX ||
-           desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED;
+    return desc->padding == POSEMB_PADDING_NONE &&
+           (desc->positions == POSEMB_POSITIONS_INDEX ||
+            desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED);
 }
 
 static struct posemb__program_key key_of(const posemb_engine *engine, const posemb_desc *desc)
@@ -28,7 +35,13 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
 
     return (struct posemb__program_key){
         .operation = desc->operation,
-        .halves = !posemb__channels_of(desc).interleaved,
+        .halves = desc->layout == POSEMB_HALVES,
+        .cosine_first = desc->first == POSEMB_COSINE_FIRST,
+        .amplitude = desc->amplitude != 1.0f,
+        .phases = desc->phases != NULL,
+        .float_positions = posemb__has_float_positions(desc),
+        .grid = desc->grid.axes != 0,
+        .counts = posemb__counts_tokens(desc),
         .shares_positions = shares_positions(desc),
         .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
         .rows = cpu ? CPU_ROWS : GPU_ROWS,
@@ -38,6 +51,7 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
 static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key *key)
 {
     const posemb_engine_options *options = &plan->engine->options;
+    const bool cpu = options->shape == POSEMB_SHAPE_CPU;
     const uint32_t lane_pairs = key->halves ? key->memory_floats : key->memory_floats / 2;
 
     plan->launch_rule = (struct posemb__launch_rule){
@@ -47,28 +61,62 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
                                 ? options->streamed_threshold
                                 : options->follows_threshold,
+        .columns_in_launch = cpu ? CPU_COLUMNS : GPU_COLUMNS,
+        .chunk = cpu ? CPU_CHUNK : GPU_CHUNK,
     };
     if (options->local_size == 0)
-        plan->launch_rule.local_size = posemb__gpu_local_size(
-            plan->channels.full_pairs, lane_pairs, plan->engine->info.max_work_group_size);
+        plan->launch_rule.local_size =
+            posemb__gpu_local_size(plan->channels.segment[0].full_pairs, lane_pairs,
+                                   plan->engine->info.max_work_group_size);
 }
 
+/* The constants of a plan: steps, then phases where there are any, then whole turns where positions
+ * are floats. */
 static posemb_status upload_steps(posemb_plan *plan, posemb_error *error)
 {
-    /* One element more, so that a convention without pairs (t2t, D = 1) has a buffer too. */
-    const size_t size = (plan->channels.pairs + 1) * sizeof(uint64_t);
-    uint64_t *steps = calloc(1, size);
+    const size_t pairs = plan->channels.pairs;
+    /* Some elements more, so that a convention without pairs (t2t, D = 1) has a buffer too. */
+    const size_t size = (3 * pairs + 1) * sizeof(uint64_t);
+    uint64_t *memory = calloc(1, size);
+    const bool has_phases = plan->desc.phases != NULL;
+    uint64_t *end = memory + (has_phases ? 2 : 1) * pairs;
     cl_int code;
 
-    if (!steps)
+    if (!memory)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the phase steps");
-    posemb__phase_steps(plan->desc.base, plan->channels.numerator, plan->channels.denominator,
-                        plan->channels.pairs, steps);
+    posemb__desc_steps(&plan->desc, &plan->channels,
+                       (struct posemb__steps){memory, posemb__has_float_positions(&plan->desc)
+                                                          ? (uint32_t *)end
+                                                          : NULL});
+    for (size_t i = 0; has_phases && i < pairs; i++)
+        memory[pairs + i] = posemb__phase_of(plan->desc.phases[i]);
     plan->steps = clCreateBuffer(plan->engine->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
-                                 size, steps, &code);
-    free(steps);
+                                 size, memory, &code);
+    free(memory);
     if (!plan->steps)
         return posemb__cl_fail(error, code, "clCreateBuffer of the phase steps");
+    return POSEMB_OK;
+}
+
+/* The plan keeps what the description points to. */
+static posemb_status copy_vectors(posemb_plan *plan, posemb_error *error)
+{
+    const double **const vectors[] = {&plan->desc.frequencies, &plan->desc.phases};
+
+    for (int i = 0; i < 2; i++) {
+        const double *given = *vectors[i];
+        const size_t size = plan->desc.frequency_count * sizeof(double);
+
+        if (!given)
+            continue;
+        plan->vectors[i] = malloc(size + 1);
+        if (!plan->vectors[i]) {
+            *vectors[i] = NULL;
+            return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %zu bytes", size);
+        }
+        memcpy(plan->vectors[i], given, size);
+        *vectors[i] = plan->vectors[i];
+    }
     return POSEMB_OK;
 }
 
@@ -116,6 +164,8 @@ static posemb_status create_all_kernels(posemb_plan *plan, cl_program program, p
         status = create_kernels(plan, program, POSEMB__STAGE_STREAMED, error);
     if (status == POSEMB_OK && rule->streams && rule->shares_positions)
         status = create_kernels(plan, program, POSEMB__STAGE_SHARED_STREAMED, error);
+    if (status == POSEMB_OK && posemb__counts_tokens(&plan->desc))
+        status = create_kernels(plan, program, POSEMB__COUNT, error);
     return status;
 }
 
@@ -150,8 +200,10 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
     if (!plan->busy)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
     atomic_init(plan->busy, 0);
-    status =
-        posemb__engine_program(plan->engine, &key, offer, &plan->program, &plan->origin, error);
+    status = copy_vectors(plan, error);
+    if (status == POSEMB_OK)
+        status =
+            posemb__engine_program(plan->engine, &key, offer, &plan->program, &plan->origin, error);
     if (status == POSEMB_OK)
         status = create_all_kernels(plan, plan->program->program, error);
     if (status == POSEMB_OK)
@@ -293,6 +345,8 @@ void posemb_plan_destroy(posemb_plan *plan)
     }
     if (plan->steps)
         clReleaseMemObject(plan->steps);
+    free(plan->vectors[0]);
+    free(plan->vectors[1]);
     free(plan->busy);
     posemb_engine_destroy(plan->engine);
     free(plan);
@@ -301,6 +355,21 @@ void posemb_plan_destroy(posemb_plan *plan)
 const posemb_desc *posemb_plan_resolved(const posemb_plan *plan)
 {
     return &plan->desc;
+}
+
+posemb_status posemb_plan_scratch_bytes(const posemb_plan *plan, const posemb_shape *shape,
+                                        uint64_t *bytes, posemb_error *error)
+{
+    struct posemb__call call;
+    posemb_status status;
+
+    if (!plan || !shape || !bytes)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            !plan ? "plan" : (!shape ? "shape" : "bytes"));
+    status = posemb__call_resolve(&plan->desc, shape, &call, error);
+    if (status == POSEMB_OK)
+        *bytes = call.tokens ? posemb__launch_of(&plan->launch_rule, &call).scratch_bytes : 0;
+    return status;
 }
 
 uint32_t posemb__plan_take_slot(const posemb_plan *plan)

@@ -8,12 +8,13 @@
 
 struct posemb_plan {
     posemb_engine *engine;
-    posemb_desc desc; /* resolved */
+    posemb_desc desc;   /* resolved */
+    double *vectors[2]; /* what desc.frequencies and desc.phases point to */
     struct posemb__channels channels;
     struct posemb__launch_rule launch_rule;
     struct posemb__program *program; /* the engine's */
     posemb_origin origin;
-    cl_mem steps; /* [channels.pairs] uint64 */
+    cl_mem steps; /* what kernels/stage.cl calls so */
     /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where
      * the plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
     cl_kernel *kernels[POSEMB__KERNEL_COUNT];

@@ -13,9 +13,12 @@ void posemb__program_options(const struct posemb__program_key *key,
                              char options[POSEMB__OPTIONS_SIZE])
 {
     snprintf(options, POSEMB__OPTIONS_SIZE,
-             "-cl-std=CL1.2 -DPOSEMB_OPERATION=%d -DPOSEMB_HALVES=%d -DPOSEMB_SHARED=%d "
-             "-DPOSEMB_MEMORY=%" PRIu32 " -DPOSEMB_ROWS=%" PRIu32,
-             (int)key->operation, key->halves ? 1 : 0, key->shares_positions ? 1 : 0,
+             "-cl-std=CL1.2 -DPOSEMB_OPERATION=%d -DPOSEMB_HALVES=%d -DPOSEMB_COSINE_FIRST=%d "
+             "-DPOSEMB_AMPLITUDE=%d -DPOSEMB_PHASES=%d -DPOSEMB_FLOAT=%d -DPOSEMB_GRID=%d "
+             "-DPOSEMB_COUNTS=%d -DPOSEMB_SHARED=%d -DPOSEMB_MEMORY=%" PRIu32
+             " -DPOSEMB_ROWS=%" PRIu32,
+             (int)key->operation, key->halves, key->cosine_first, key->amplitude, key->phases,
+             key->float_positions, key->grid, key->counts, key->shares_positions,
              key->memory_floats, key->rows);
 }
 

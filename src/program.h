@@ -16,12 +16,18 @@ extern const size_t posemb__kernel_source_size;
 struct posemb__program_key {
     posemb_operation operation;
     bool halves;
+    bool cosine_first;
+    bool amplitude; /* one other than 1 */
+    bool phases;    /* pairs with phases of their own */
+    bool float_positions;
+    bool grid;
+    bool counts;           /* with the kernel that counts tokens */
     bool shares_positions; /* with the kernels for that */
     uint32_t memory_floats;
     uint32_t rows;
 };
 
-#define POSEMB__OPTIONS_SIZE 160
+#define POSEMB__OPTIONS_SIZE 352
 
 /* The option string of a key: language version and defines, never a fast-math flag. */
 void posemb__program_options(const struct posemb__program_key *key,

@@ -1,6 +1,7 @@
 /* The error record on the device: clearing it, and reading it with the values that it names. */
 #include "cl_error.h"
 #include "enqueue.h"
+#include "positions.h"
 #include "status.h"
 
 posemb_status posemb_record_clear(cl_command_queue queue, const posemb_buffer *record,
@@ -34,51 +35,94 @@ static posemb_status read_bytes(cl_command_queue queue, const posemb_buffer *buf
     return code == CL_SUCCESS ? POSEMB_OK : posemb__cl_fail(error, code, "clEnqueueReadBuffer");
 }
 
-static posemb_status read_int(cl_command_queue queue, const posemb_buffer *buffer, uint64_t offset,
-                              posemb_int_type type, int64_t *value, posemb_error *error)
+/* The number at `place`, of a buffer of `bytes` that the call would read. */
+static posemb_status look_up_number(cl_command_queue queue, const char *name,
+                                    const posemb_buffer *buffer, uint64_t bytes, uint64_t place,
+                                    posemb_number_type type, void *number, posemb_error *error)
 {
-    int32_t narrow = 0;
-    posemb_status status;
+    const uint64_t size = posemb__number_size(type);
+    const posemb_status status = posemb__check_buffer(name, buffer, size, bytes, error);
 
-    if (type == POSEMB_INT64)
-        return read_bytes(queue, buffer, offset, value, sizeof *value, 0, NULL, error);
-    status = read_bytes(queue, buffer, offset, &narrow, sizeof narrow, 0, NULL, error);
-    *value = narrow;
+    if (status != POSEMB_OK)
+        return status;
+    return read_bytes(queue, buffer, place, number, (size_t)size, 0, NULL, error);
+}
+
+static posemb_status look_up_int(cl_command_queue queue, const char *name,
+                                 const posemb_buffer *buffer, uint64_t bytes, uint64_t place,
+                                 posemb_number_type type, int64_t *value, posemb_error *error)
+{
+    int64_t number = 0; /* little-endian: a narrow one fills the front */
+    const posemb_status status =
+        look_up_number(queue, name, buffer, bytes, place, type, &number, error);
+
+    if (status == POSEMB_OK)
+        *value = posemb__load_int(&number, 0, type);
     return status;
 }
 
-/* Where the id of token (b, s) lies, and its position, from the offset of their buffers. */
+/* Where the id of token (b, s) lies, from the offset of its buffer. */
 static uint64_t id_place(const posemb_plan *plan, const posemb_shape *shape, uint64_t b, uint64_t s)
 {
-    return b * shape->ids_batch_stride + s * posemb__int_size(plan->desc.id_type);
+    return b * shape->ids_batch_stride + s * posemb__number_size(plan->desc.id_type);
 }
 
+/* Where the first number of token (b, s) lies that its rule takes. */
 static uint64_t position_place(const posemb_plan *plan, const posemb_shape *shape, uint64_t b,
                                uint64_t s)
 {
-    const uint64_t size = posemb__int_size(plan->desc.position_type);
+    const uint64_t size = posemb__number_size(plan->desc.position_type);
+    const uint64_t token = size * posemb__axes_of(&plan->desc);
 
     switch (plan->desc.positions) {
     case POSEMB_POSITIONS_ROW_START:
         return b * size;
     case POSEMB_POSITIONS_EXPLICIT:
-        return b * shape->positions_batch_stride + s * size;
+        return b * shape->positions_batch_stride + s * token;
+    case POSEMB_POSITIONS_RAGGED:
+        return (s < shape->sequences ? s : shape->sequences) * size;
     default:
-        return s * size;
+        return s * token;
     }
 }
 
-/* The integer at `place`, of a buffer of `bytes` that the call would read. */
-static posemb_status look_up_int(cl_command_queue queue, const char *name,
-                                 const posemb_buffer *buffer, uint64_t bytes, uint64_t place,
-                                 posemb_int_type type, int64_t *value, posemb_error *error)
+static bool is_position(const posemb_shape *shape, int64_t given)
 {
-    const posemb_status status =
-        posemb__check_buffer(name, buffer, posemb__int_size(type), bytes, error);
+    return given >= POSEMB_POSITION_MIN - shape->start &&
+           given <= POSEMB_POSITION_MAX - shape->start;
+}
 
-    if (status != POSEMB_OK)
-        return status;
-    return read_int(queue, buffer, place, type, value, error);
+static bool is_float_position(float given)
+{
+    return given >= (float)POSEMB_POSITION_MIN && given < 4294967296.0f;
+}
+
+/* The number of token (b, s) that is no position; of several axes the first. */
+static posemb_status look_up_position(const posemb_plan *plan, cl_command_queue queue,
+                                      const posemb_args *args, const struct posemb__call *call,
+                                      posemb_report *report, posemb_error *error)
+{
+    const uint64_t token = report->record.position_first;
+    const uint64_t length = call->shape.length;
+    const posemb_number_type type = plan->desc.position_type;
+    uint64_t place = position_place(plan, &call->shape, token / length, token % length);
+    posemb_status status = POSEMB_OK;
+    bool found = false;
+
+    for (uint32_t axis = 0; status == POSEMB_OK && !found && axis < posemb__axes_of(&plan->desc);
+         axis++) {
+        if (type == POSEMB_FLOAT32) {
+            status = look_up_number(queue, "positions", &args->positions, call->positions_bytes,
+                                    place, type, &report->first_float_position, error);
+            found = !is_float_position(report->first_float_position);
+        } else {
+            status = look_up_int(queue, "positions", &args->positions, call->positions_bytes, place,
+                                 type, &report->first_position, error);
+            found = !is_position(&call->shape, report->first_position);
+        }
+        place += posemb__number_size(type);
+    }
+    return status;
 }
 
 /* The values that a record names, read where they must lie if the record is of this call. */
@@ -95,11 +139,16 @@ static posemb_status look_up(const posemb_plan *plan, cl_command_queue queue,
             queue, "ids", &args->ids, call.ids_bytes,
             id_place(plan, &call.shape, record->id_first / length, record->id_first % length),
             plan->desc.id_type, &report->first_id, error);
-    if (status == POSEMB_OK && record->position_first < call.tokens && call.positions_bytes)
-        status = look_up_int(queue, "positions", &args->positions, call.positions_bytes,
-                             position_place(plan, &call.shape, record->position_first / length,
-                                            record->position_first % length),
-                             plan->desc.position_type, &report->first_position, error);
+    if (status != POSEMB_OK || record->position_first >= call.tokens)
+        return status;
+    if (call.positions_bytes)
+        return look_up_position(plan, queue, args, &call, report, error);
+    if (plan->desc.padding == POSEMB_PADDING_LEFT_COUNT ||
+        plan->desc.padding == POSEMB_PADDING_LEFT_LENGTH)
+        status = look_up_int(queue, "padding", &args->padding, call.padding_bytes,
+                             record->position_first / length *
+                                 posemb__number_size(plan->desc.padding_type),
+                             plan->desc.padding_type, &report->first_position, error);
     return status;
 }
 
@@ -107,7 +156,7 @@ posemb_status posemb_record_read(const posemb_plan *plan, cl_command_queue queue
                                  const posemb_args *args, cl_uint num_waits, const cl_event *waits,
                                  posemb_report *report, posemb_error *error)
 {
-    posemb_report found = {POSEMB_RECORD_CLEAR, 0, 0};
+    posemb_report found = {POSEMB_RECORD_CLEAR, 0, 0, 0.0f};
     posemb_status status;
 
     if (!plan || !args || !report)

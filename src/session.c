@@ -162,6 +162,7 @@ static posemb_status upload_all(posemb_session *session, const posemb_host_args 
         {"table", host->table, run->call.table_bytes, &run->args.table},
         {"rows", host->rows, run->call.rows_bytes, &run->args.rows},
         {"positions", host->positions, run->call.positions_bytes, &run->args.positions},
+        {"padding", host->padding, run->call.padding_bytes, &run->args.padding},
         {"record", host->record ? host->record : &clear, sizeof clear, &run->args.record},
         {"out", host->out, run->call.out_bytes, &run->args.out},
     };
@@ -173,17 +174,68 @@ static posemb_status upload_all(posemb_session *session, const posemb_host_args 
     return status;
 }
 
+/* What a run writes beside the rows, where the caller wants it. */
+struct extra {
+    void *data;
+    uint64_t bytes;
+    posemb_buffer *buffer;
+};
+
+enum { EXTRAS = 3 };
+
+static void list_extras(const posemb_host_args *host, struct run *run, struct extra extras[EXTRAS])
+{
+    const struct extra list[EXTRAS] = {
+        {host->positions_out, run->call.positions_out_bytes, &run->args.positions_out},
+        {host->lengths_out, run->call.lengths_out_bytes, &run->args.lengths_out},
+        {host->mask_out, run->call.mask_out_bytes, &run->args.mask_out},
+    };
+
+    memcpy(extras, list, sizeof list);
+}
+
+static posemb_status make_buffer(posemb_session *session, uint64_t bytes, posemb_buffer *buffer,
+                                 posemb_error *error)
+{
+    if (bytes > SIZE_MAX)
+        return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "a buffer has %" PRIu64 " bytes",
+                            bytes);
+    return posemb_session_upload(session, NULL, (size_t)bytes, &buffer->mem, error);
+}
+
+static posemb_status make_extras(posemb_session *session, const posemb_host_args *host,
+                                 struct run *run, posemb_error *error)
+{
+    struct extra extras[EXTRAS];
+    uint64_t scratch = 0;
+    posemb_status status = posemb_plan_scratch_bytes(run->plan, &run->args.shape, &scratch, error);
+
+    if (status == POSEMB_OK && scratch > 0)
+        status = make_buffer(session, scratch, &run->args.scratch, error);
+    list_extras(host, run, extras);
+    for (int i = 0; status == POSEMB_OK && i < EXTRAS; i++)
+        if (extras[i].data)
+            status = make_buffer(session, extras[i].bytes, extras[i].buffer, error);
+    return status;
+}
+
 /* The output buffer began as a copy of the caller's memory, so what lies between the rows comes
  * back as it was. */
 static posemb_status run_and_download(posemb_session *session, const posemb_host_args *host,
                                       struct run *run, posemb_error *error)
 {
+    struct extra extras[EXTRAS];
     posemb_status status =
         posemb_enqueue(run->plan, session->queue, &run->args, 0, NULL, NULL, error);
 
     if (status == POSEMB_OK)
         status = posemb_session_download(session, run->args.out.mem, 0, host->out,
                                          (size_t)run->call.out_bytes, error);
+    list_extras(host, run, extras);
+    for (int i = 0; status == POSEMB_OK && i < EXTRAS; i++)
+        if (extras[i].data)
+            status = posemb_session_download(session, extras[i].buffer->mem, 0, extras[i].data,
+                                             (size_t)extras[i].bytes, error);
     if (status == POSEMB_OK && host->record)
         status = posemb_session_download(session, run->args.record.mem, 0, host->record,
                                          sizeof *host->record, error);
@@ -192,8 +244,11 @@ static posemb_status run_and_download(posemb_session *session, const posemb_host
 
 static void release_run(struct run *run)
 {
-    const cl_mem buffers[] = {run->args.ids.mem,       run->args.table.mem,  run->args.rows.mem,
-                              run->args.positions.mem, run->args.record.mem, run->args.out.mem};
+    const cl_mem buffers[] = {
+        run->args.ids.mem,           run->args.table.mem,       run->args.rows.mem,
+        run->args.positions.mem,     run->args.padding.mem,     run->args.scratch.mem,
+        run->args.positions_out.mem, run->args.lengths_out.mem, run->args.mask_out.mem,
+        run->args.record.mem,        run->args.out.mem};
 
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         if (buffers[i])
@@ -221,6 +276,8 @@ posemb_status posemb_session_run(posemb_session *session, const posemb_desc *des
     status = posemb_plan_create(session->engine, &resolved, &run.plan, error);
     if (status == POSEMB_OK)
         status = upload_all(session, args, &run, error);
+    if (status == POSEMB_OK)
+        status = make_extras(session, args, &run, error);
     if (status == POSEMB_OK)
         status = run_and_download(session, args, &run, error);
     release_run(&run);

@@ -18,7 +18,9 @@ struct scratch {
 static posemb_status create_scratch(const posemb_plan *plan, uint32_t rows, struct scratch *scratch,
                                     posemb_error *error)
 {
-    const size_t size = (size_t)rows * plan->desc.dim * sizeof(float) + 8 * (size_t)rows;
+    /* Rows, and numbers of 8 bytes for each axis of each token. */
+    const size_t size =
+        (size_t)rows * (plan->desc.dim * sizeof(float) + (POSEMB_AXES_MAX + 1) * sizeof(int64_t));
     void *zeros = calloc(1, size);
     cl_int code = CL_SUCCESS;
 
@@ -42,25 +44,60 @@ static void release_scratch(const struct scratch *scratch)
         clReleaseMemObject(scratch->zeros);
 }
 
+/* A call of `rows` batch rows of one column, whatever the plan's rules say of shapes: every buffer
+ * is there, and zeros are good enough numbers. */
+static posemb_status make_call(const posemb_plan *plan, uint32_t rows, struct posemb__call *call,
+                               posemb_error *error)
+{
+    const posemb_shape shape = {.batch = rows, .length = 1, .vocab = 1};
+    const uint64_t size = posemb__number_size(plan->desc.position_type);
+    const posemb_desc plain = {
+        .dim = plan->desc.dim, .operation = plan->desc.operation, .id_type = plan->desc.id_type};
+    posemb_desc resolved;
+    posemb_status status = posemb_desc_resolve(&plain, &resolved, error);
+
+    if (status == POSEMB_OK)
+        status = posemb__call_resolve(&resolved, &shape, call, error);
+    if (status != POSEMB_OK)
+        return status;
+    call->shape.sequences = 1;
+    call->shape.positions_batch_stride = size * posemb__axes_of(&plan->desc);
+    call->shape.padding_batch_stride = posemb__number_size(plan->desc.padding_type);
+    call->positions_bytes = call->padding_bytes = call->shape.batch * sizeof(int64_t);
+    return POSEMB_OK;
+}
+
 static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
                                 enum posemb__kernel kernel, const struct scratch *scratch,
                                 posemb_error *error)
 {
-    const uint32_t rows = plan->launch_rule.rows;
-    const posemb_args args = {.shape = {.batch = rows, .length = 1, .vocab = 1},
-                              .ids = {scratch->zeros, 0},
+    const uint64_t local_size = plan->launch_rule.local_size;
+    const posemb_args args = {.ids = {scratch->zeros, 0},
                               .table = {scratch->zeros, 0},
                               .rows = {scratch->zeros, 0},
                               .positions = {scratch->zeros, 0},
+                              .padding = {scratch->zeros, 0},
+                              .scratch = {scratch->out, 0},
                               .out = {scratch->out, 0}};
-    const struct posemb__launch launch = {kernel, plan->launch_rule.local_size,
-                                          plan->launch_rule.local_size};
+    struct posemb__launch launch = {kernel, local_size, local_size, 0, 0, 0};
     struct posemb__call call;
-    const posemb_status status = posemb__call_resolve(&plan->desc, &args.shape, &call, error);
+    const posemb_status status = make_call(plan, plan->launch_rule.rows, &call, error);
 
     if (status != POSEMB_OK)
         return status;
+    if (kernel == POSEMB__COUNT) { /* it runs before a stage */
+        launch.kernel = POSEMB__STAGE;
+        launch.chunk = launch.chunks = 1;
+        launch.scratch_bytes = sizeof(uint32_t);
+    }
     return posemb__enqueue_kernel(plan, queue, &call, &launch, &args, 0, NULL, NULL, error);
+}
+
+static unsigned kernels_of(const struct posemb__launch_rule *rule, const struct posemb__call *call)
+{
+    const struct posemb__launch launch = posemb__launch_of(rule, call);
+
+    return 1u << launch.kernel | (launch.chunk ? 1u << POSEMB__COUNT : 0u);
 }
 
 /* Which kernels to run: bit k of `wanted` for kernel k. */
@@ -75,7 +112,7 @@ static posemb_status choose_kernels(const posemb_plan *plan, const posemb_shape 
         return POSEMB_OK;
     status = posemb__call_resolve(&plan->desc, shape, &call, error);
     if (status == POSEMB_OK)
-        *wanted = call.tokens ? 1u << posemb__launch_of(&plan->launch_rule, &call).kernel : 0u;
+        *wanted = call.tokens ? kernels_of(&plan->launch_rule, &call) : 0u;
     return status;
 }
 

@@ -12,14 +12,19 @@ enum { TAIL = 64, VECTOR = 64 };
 posemb_desc kernel_desc(const struct kernel_case *kernel_case)
 {
     const unsigned *value = kernel_case->value;
+    const posemb_convention convention = (posemb_convention)(value[FACTOR_CONVENTION] + 1);
+    /* Conventions that have no odd D get a rule for it. */
+    const bool even_alone =
+        convention == POSEMB_XTRANSFORMERS || convention == POSEMB_MLX || convention == POSEMB_DETR;
 
     return (posemb_desc){
         .dim = kernel_case->dim,
         .operation = (posemb_operation)(value[FACTOR_OPERATION] + 1),
-        .convention = (posemb_convention)(value[FACTOR_CONVENTION] + 1),
+        .convention = convention,
+        .odd = even_alone ? POSEMB_ODD_FIRST : POSEMB_ODD_DEFAULT,
         .positions = (posemb_position_rule)(value[FACTOR_RULE] + 1),
-        .position_type = (posemb_int_type)(value[FACTOR_POSITION_TYPE] + 1),
-        .id_type = (posemb_int_type)(value[FACTOR_ID_TYPE] + 1),
+        .position_type = (posemb_number_type)(value[FACTOR_POSITION_TYPE] + 1),
+        .id_type = (posemb_number_type)(value[FACTOR_ID_TYPE] + 1),
         .consumer = (posemb_consumer)(value[FACTOR_CONSUMER] + 1),
         .token_scale = kernel_case->scale,
         .base = kernel_case->base,
@@ -82,9 +87,9 @@ static void place_all(struct kernel_call *call, const struct kernel_case *kernel
     if (layout == LAYOUT_PADDED || layout == LAYOUT_ODD_PADDED)
         place_rows(kernel_case, &shape->table_stride, &unused);
     if (layout == LAYOUT_PADDED || layout == LAYOUT_ODD_PADDED) {
-        shape->ids_batch_stride = (shape->length + 3) * posemb__int_size(call->desc.id_type);
+        shape->ids_batch_stride = (shape->length + 3) * posemb__number_size(call->desc.id_type);
         shape->positions_batch_stride =
-            (shape->length + 1) * posemb__int_size(call->desc.position_type);
+            (shape->length + 1) * posemb__number_size(call->desc.position_type);
     }
 }
 
@@ -125,9 +130,9 @@ static bool resize_all(struct kernel_call *call, const struct kernel_case *kerne
            resize(&call->table, source_odd * sizeof(float), (size_t)resolved.table_bytes, 0) &&
            resize(&call->rows, source_odd * sizeof(float),
                   reads_rows ? (size_t)resolved.rows_bytes : 0, 0) &&
-           resize(&call->ids, odd * (size_t)posemb__int_size(desc.id_type),
+           resize(&call->ids, odd * (size_t)posemb__number_size(desc.id_type),
                   (size_t)resolved.ids_bytes, 0) &&
-           resize(&call->positions, odd * (size_t)posemb__int_size(desc.position_type),
+           resize(&call->positions, odd * (size_t)posemb__number_size(desc.position_type),
                   (size_t)resolved.positions_bytes, 0);
 }
 

@@ -56,8 +56,9 @@ static unsigned value_count(const struct level *level, enum kernel_factor factor
 {
     switch (factor) {
     case FACTOR_OPERATION:
-    case FACTOR_CONVENTION:
         return 3;
+    case FACTOR_CONVENTION:
+        return 9;
     case FACTOR_RULE:
         return 4;
     case FACTOR_DIM:
@@ -268,12 +269,12 @@ static void visit_pairs(const struct level *level, kernel_case_visitor visit, vo
  * does not promise. The index rule runs the shared kernels, explicit positions the others. */
 static void visit_kernels(const struct level *level, kernel_case_visitor visit, void *context)
 {
-    for (unsigned k = 0; k < 48; k++) {
+    for (unsigned k = 0; k < 144; k++) {
         struct kernel_case made = {.value = {[FACTOR_SHAPE] = k % 2,
                                              [FACTOR_CONSUMER] = k / 2 % 2,
                                              [FACTOR_RULE] = k / 4 % 2 ? 2 : 0,
-                                             [FACTOR_CONVENTION] = k / 8 % 2,
-                                             [FACTOR_OPERATION] = k / 16,
+                                             [FACTOR_CONVENTION] = k / 8 % 6,
+                                             [FACTOR_OPERATION] = k / 48,
                                              [FACTOR_DIM] = level->vector_dim,
                                              [FACTOR_SIZE] = level->group_size}};
 

@@ -11,7 +11,7 @@ enum kernel_factor {
     FACTOR_OPERATION,     /* posemb_operation - 1 */
     FACTOR_RULE,          /* posemb_position_rule - 1 */
     FACTOR_CONVENTION,    /* posemb_convention - 1 */
-    FACTOR_ID_TYPE,       /* posemb_int_type - 1; ENCODE only */
+    FACTOR_ID_TYPE,       /* posemb_number_type - 1; ENCODE only */
     FACTOR_POSITION_TYPE, /* likewise; rules with a positions buffer only */
     FACTOR_CONSUMER,      /* posemb_consumer - 1 */
     FACTOR_SHAPE,         /* posemb_kernel_shape - 1 */

@@ -28,7 +28,7 @@ size_t kernel_turns_found(void)
 
 static void add_turn(struct turns *turns, int64_t position, uint64_t step)
 {
-    const uint32_t eighth = posemb__phase(position, step) & 0x1fffffffu;
+    const uint32_t eighth = posemb__phase(position, step, 0) & 0x1fffffffu;
 
     if ((eighth != 0 && eighth != 0x1fffffffu) || turns->count == MOST_TURNS)
         return;
@@ -175,7 +175,7 @@ bool kernel_call_fill_positions(struct kernel_call *call, const struct kernel_ca
                                 uint64_t *random)
 {
     const enum kernel_positions kind = (enum kernel_positions)kernel_case->value[FACTOR_POSITIONS];
-    const size_t unit = (size_t)posemb__int_size(call->desc.position_type);
+    const size_t unit = (size_t)posemb__number_size(call->desc.position_type);
     struct turns turns = {.count = 0};
 
     if (kind == POSITIONS_TURNS && !find_all_turns(&call->desc, &turns))

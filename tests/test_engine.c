@@ -165,9 +165,21 @@ static const struct posemb__offer no_offer = {NULL, 0};
 
 static void test_a_program_is_built_once(void **state)
 {
-    const struct posemb__program_key table = {POSEMB_TABLE, false, true, 4, 4};
-    const struct posemb__program_key fewer = {POSEMB_TABLE, false, false, 4, 4};
-    const struct posemb__program_key add = {POSEMB_ADD, false, true, 4, 4};
+    const struct posemb__program_key table = {.operation = POSEMB_TABLE,
+                                              .halves = false,
+                                              .shares_positions = true,
+                                              .memory_floats = 4,
+                                              .rows = 4};
+    const struct posemb__program_key fewer = {.operation = POSEMB_TABLE,
+                                              .halves = false,
+                                              .shares_positions = false,
+                                              .memory_floats = 4,
+                                              .rows = 4};
+    const struct posemb__program_key add = {.operation = POSEMB_ADD,
+                                            .halves = false,
+                                            .shares_positions = true,
+                                            .memory_floats = 4,
+                                            .rows = 4};
     const struct {
         const struct posemb__program_key *key;
         bool again;
@@ -193,8 +205,16 @@ static void test_a_program_is_built_once(void **state)
 
 static void test_a_failed_build_leaves_the_engine_usable(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 5, 4};
-    const struct posemb__program_key good = {POSEMB_TABLE, false, true, 4, 4};
+    const struct posemb__program_key bad = {.operation = POSEMB_TABLE,
+                                            .halves = false,
+                                            .shares_positions = true,
+                                            .memory_floats = 5,
+                                            .rows = 4};
+    const struct posemb__program_key good = {.operation = POSEMB_TABLE,
+                                             .halves = false,
+                                             .shares_positions = true,
+                                             .memory_floats = 4,
+                                             .rows = 4};
     struct posemb__program *program = NULL;
     posemb_origin origin;
     posemb_engine *engine;

@@ -48,16 +48,16 @@ static void test_zeros_are_defaults(void **state)
 
 static void test_what_is_set_stays(void **state)
 {
-    posemb_desc desc = {65536,
-                        POSEMB_TABLE,
-                        POSEMB_MARIAN_HF,
-                        POSEMB_POSITIONS_EXPLICIT_SHARED,
-                        POSEMB_INT64,
-                        POSEMB_INT64,
-                        POSEMB_CONSUMER_STREAMED,
-                        -2.5f,
-                        POSEMB_BASE_MAX,
-                        64};
+    posemb_desc desc = {.dim = 65536,
+                        .operation = POSEMB_TABLE,
+                        .convention = POSEMB_MARIAN_HF,
+                        .positions = POSEMB_POSITIONS_EXPLICIT_SHARED,
+                        .position_type = POSEMB_INT64,
+                        .id_type = POSEMB_INT64,
+                        .consumer = POSEMB_CONSUMER_STREAMED,
+                        .token_scale = -2.5f,
+                        .base = POSEMB_BASE_MAX,
+                        .concurrency = 64};
 
     (void)state;
     assert_int_equal(posemb_desc_resolve(&desc, &desc, NULL), POSEMB_OK);
@@ -84,8 +84,8 @@ static void test_a_field_out_of_range_is_named_with_its_value(void **state)
         {{.dim = 4, .operation = (posemb_operation)4}, "operation is 4"},
         {{.dim = 4, .convention = (posemb_convention)4}, "convention is 4"},
         {{.dim = 4, .positions = (posemb_position_rule)5}, "positions is 5"},
-        {{.dim = 4, .position_type = (posemb_int_type)3}, "position_type is 3"},
-        {{.dim = 4, .id_type = (posemb_int_type)3}, "id_type is 3"},
+        {{.dim = 4, .position_type = (posemb_number_type)3}, "position_type is 3"},
+        {{.dim = 4, .id_type = (posemb_number_type)3}, "id_type is 3"},
         {{.dim = 4, .consumer = (posemb_consumer)3}, "consumer is 3"},
         {{.dim = 4, .token_scale = INFINITY}, "token_scale is inf"},
         {{.dim = 4, .token_scale = -INFINITY}, "token_scale is -inf"},
@@ -218,8 +218,8 @@ static void test_no_pairs_need_no_room(void **state)
 static void test_int_sizes(void **state)
 {
     (void)state;
-    assert_int_equal(posemb__int_size(POSEMB_INT32), 4);
-    assert_int_equal(posemb__int_size(POSEMB_INT64), 8);
+    assert_int_equal(posemb__number_size(POSEMB_INT32), 4);
+    assert_int_equal(posemb__number_size(POSEMB_INT64), 8);
 }
 
 /* ---- Shapes */

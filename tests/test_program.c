@@ -13,22 +13,36 @@
 
 #include <string.h>
 
-static const struct posemb__program_key gpu_key = {POSEMB_TABLE, false, true, 4, 4};
+static const struct posemb__program_key gpu_key = {.operation = POSEMB_TABLE,
+                                                   .halves = false,
+                                                   .shares_positions = true,
+                                                   .memory_floats = 4,
+                                                   .rows = 4};
 
 static void test_options_name_every_choice(void **state)
 {
-    const struct posemb__program_key key = {POSEMB_ADD, true, false, 16, 8};
+    const struct posemb__program_key key = {.operation = POSEMB_ADD,
+                                            .halves = true,
+                                            .shares_positions = false,
+                                            .memory_floats = 16,
+                                            .rows = 8};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
     posemb__program_options(&key, options);
     assert_string_equal(options, "-cl-std=CL1.2 -DPOSEMB_OPERATION=2 -DPOSEMB_HALVES=1 "
+                                 "-DPOSEMB_COSINE_FIRST=0 -DPOSEMB_AMPLITUDE=0 -DPOSEMB_PHASES=0 "
+                                 "-DPOSEMB_FLOAT=0 -DPOSEMB_GRID=0 -DPOSEMB_COUNTS=0 "
                                  "-DPOSEMB_SHARED=0 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
 }
 
 static void test_options_are_never_cut(void **state)
 {
-    const struct posemb__program_key key = {POSEMB_TABLE, false, true, UINT32_MAX, UINT32_MAX};
+    const struct posemb__program_key key = {.operation = POSEMB_TABLE,
+                                            .halves = false,
+                                            .shares_positions = true,
+                                            .memory_floats = UINT32_MAX,
+                                            .rows = UINT32_MAX};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
@@ -65,8 +79,11 @@ static void test_every_gpu_program_builds(void **state)
 {
     for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
         for (int halves = 0; halves < 2; halves++) {
-            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, true,
-                                                    4, 4};
+            const struct posemb__program_key key = {.operation = (posemb_operation)operation,
+                                                    .halves = halves != 0,
+                                                    .shares_positions = true,
+                                                    .memory_floats = 4,
+                                                    .rows = 4};
 
             check_builds(*state, &key);
         }
@@ -78,8 +95,11 @@ static void test_every_cpu_program_builds(void **state)
         skip();
     for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
         for (int halves = 0; halves < 2; halves++) {
-            const struct posemb__program_key key = {(posemb_operation)operation, halves != 0, true,
-                                                    16, 8};
+            const struct posemb__program_key key = {.operation = (posemb_operation)operation,
+                                                    .halves = halves != 0,
+                                                    .shares_positions = true,
+                                                    .memory_floats = 16,
+                                                    .rows = 8};
 
             check_builds(*state, &key);
         }
@@ -87,7 +107,11 @@ static void test_every_cpu_program_builds(void **state)
 
 static void test_a_failed_build_gives_the_log(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 5, 4};
+    const struct posemb__program_key bad = {.operation = POSEMB_TABLE,
+                                            .halves = false,
+                                            .shares_positions = true,
+                                            .memory_floats = 5,
+                                            .rows = 4};
     cl_program program = (cl_program)state;
     posemb_error error;
 
@@ -103,7 +127,11 @@ static void test_a_failed_build_gives_the_log(void **state)
 
 static void test_a_failed_build_ends_without_a_newline(void **state)
 {
-    const struct posemb__program_key bad = {POSEMB_TABLE, false, true, 0, 4};
+    const struct posemb__program_key bad = {.operation = POSEMB_TABLE,
+                                            .halves = false,
+                                            .shares_positions = true,
+                                            .memory_floats = 0,
+                                            .rows = 4};
     cl_program program;
     posemb_error error;
 

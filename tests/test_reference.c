@@ -184,12 +184,12 @@ static void test_phases_between_quarter_turns(void **state)
 static void test_phase_of_a_position(void **state)
 {
     (void)state;
-    assert_int_equal(posemb__phase(0, UINT64_MAX), 0);
-    assert_int_equal(posemb__phase(1, UINT64_C(0x123456789abcdef0)), 0x12345678);
-    assert_int_equal(posemb__phase(2, UINT64_C(1) << 31), 1);
-    assert_int_equal(posemb__phase(-1, UINT64_C(1) << 32), 0xffffffffu);
-    assert_int_equal(posemb__phase(-1, 1), 0xffffffffu);
-    assert_int_equal(posemb__phase(POSEMB_POSITION_MAX, UINT64_C(1) << 32), 0xffffffffu);
+    assert_int_equal(posemb__phase(0, UINT64_MAX, 0), 0);
+    assert_int_equal(posemb__phase(1, UINT64_C(0x123456789abcdef0), 0), 0x12345678);
+    assert_int_equal(posemb__phase(2, UINT64_C(1) << 31, 0), 1);
+    assert_int_equal(posemb__phase(-1, UINT64_C(1) << 32, 0), 0xffffffffu);
+    assert_int_equal(posemb__phase(-1, 1, 0), 0xffffffffu);
+    assert_int_equal(posemb__phase(POSEMB_POSITION_MAX, UINT64_C(1) << 32, 0), 0xffffffffu);
 }
 
 /* ---- Operations */
@@ -592,8 +592,13 @@ static void test_missing_memory_is_named(void **state)
     const float floats[] = {1};
     float out[] = {99};
     posemb_record record = POSEMB_RECORD_CLEAR;
-    const posemb_host_args full = {
-        {.batch = 1, .length = 1, .vocab = 1}, ints, floats, floats, ints, out, &record};
+    const posemb_host_args full = {.shape = {.batch = 1, .length = 1, .vocab = 1},
+                                   .ids = ints,
+                                   .table = floats,
+                                   .rows = floats,
+                                   .positions = ints,
+                                   .out = out,
+                                   .record = &record};
     posemb_host_args args = full;
 
     (void)state;

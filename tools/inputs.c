@@ -136,7 +136,7 @@ static posemb_status read_ints(const char *path, const char *what, npy_array *ar
     return status;
 }
 
-static posemb_int_type int_type_of(const npy_array *array)
+static posemb_number_type int_type_of(const npy_array *array)
 {
     return array->type == NPY_I8 ? POSEMB_INT64 : POSEMB_INT32;
 }

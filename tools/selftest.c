@@ -15,7 +15,7 @@ struct selftest_case {
     uint32_t length;
     uint32_t dim;
     posemb_position_rule positions;
-    posemb_int_type position_type;
+    posemb_number_type position_type;
     int64_t start;
     double base;
 };
@@ -49,7 +49,7 @@ static float next_float(uint64_t *state)
 }
 
 /* In the range, at its ends, and now and then one beyond. */
-static int64_t next_position(uint64_t *state, posemb_int_type type)
+static int64_t next_position(uint64_t *state, posemb_number_type type)
 {
     static const int64_t ends[] = {
         POSEMB_POSITION_MIN,     POSEMB_POSITION_MAX, 0,         POSEMB_POSITION_MIN - 1,
@@ -104,6 +104,12 @@ static void describe(struct buffers *buffers, const struct selftest_group *group
     buffers->tokens = (uint64_t)chosen->batch * chosen->length;
     buffers->values = (size_t)buffers->tokens * chosen->dim;
     buffers->desc = (posemb_desc){.dim = chosen->dim,
+                                  /* Every convention at every D, also where it has no odd ones. */
+                                  .odd = group->convention->convention == POSEMB_XTRANSFORMERS ||
+                                                 group->convention->convention == POSEMB_MLX ||
+                                                 group->convention->convention == POSEMB_DETR
+                                             ? POSEMB_ODD_ZERO
+                                             : POSEMB_ODD_DEFAULT,
                                   .operation = group->operation,
                                   .convention = group->convention->convention,
                                   .positions = chosen->positions,

@@ -12,8 +12,8 @@
  * and holds sin(p * w_i) and cos(p * w_i). The values are DEFINED to the last bit, and every device
  * equals the reference below in every bit (NaN payloads excepted):
  *
- *     step_i = round(frac(w_i / 2pi) * 2^64)            an unsigned fraction of a turn per position
- *     h      = bits 32..63 of (pos * step_i mod 2^64)   the canonical phase, in 2^-32 turns
+ *     step_i = round(w_i * position_scale / 2pi * 2^64)  turns per position, in 2^-64 turns
+ *     h      = bits 32..63 of (pos * step_i + phase_i)   the canonical phase, in 2^-32 turns
  *     q      = ((h + 2^29) mod 2^32) >> 30              the nearest quarter turn
  *     x      = (float)(int32)(h - q * 2^30) * 2^-32     the rest, in turns, |x| <= 1/8
  *     u      = x * x                                    rounded to float, like every step below
@@ -21,11 +21,23 @@
  *     C      = |fma(u, fma(u, fma(u, fma(u, c8, c6), c4), c2), 1)|
  *     |sin|  = q odd ? C : S,   sign = bit 31 of h
  *     |cos|  = q odd ? S : C,   sign = bit 31 of (h + 2^30)
- *     out    = token_scale * E, rounded; then + PE, rounded (never fused; a scale of 1 multiplies
- * too; a channel whose PE is a constant zero adds +0)
+ *     out    = token_scale * E, rounded; then + amplitude * PE, rounded (never fused; a scale of 1
+ *              multiplies too; a channel whose PE is a constant zero adds +0)
  *
- * with the coefficients of kernels/coefficients.h. |PE - exact| <= 8e-8 for every position from
- * -2^31 to 2^32 - 1.
+ * A position is an integer, or a float of m * 2^-k: then pos * step_i is m * step_i shifted right
+ * by k, rounded towards zero, so that a whole number has the phase of that integer. An amplitude
+ * other than 1 is multiplied before S and C are rounded:
+ *
+ *     a = x * s1, b = fma(x, s1, -a), t = (x * u) * fma(u, fma(u, s7, s5), s3)
+ *     S = a + t,  S' = (t - (S - a)) + b;               S := |fma(A, S, A * S')|, A = |amplitude|
+ *     r = fma(x, x, -u), P = fma(u, fma(u, fma(u, c8, c6), c4), c2), a = u * P
+ *     b = fma(r, P, fma(u, P, -a))
+ *     C = 1 + a,  C' = (a - (C - 1)) + b;               C := |fma(A, C, A * C')|
+ *
+ * with the sign of the amplitude flipping the two signs.
+ *
+ * The coefficients are those of kernels/coefficients.h. |amplitude * PE - exact| <= 8e-8 *
+ * |amplitude| for every position from -2^31 to 2^32 - 1.
  *
  * Shapes are written [rows, columns], row-major. Strides and offsets are in bytes, positions in
  * tokens.
@@ -107,30 +119,111 @@ typedef enum posemb_operation {
     POSEMB_TABLE = 3 /**< positions alone */
 } posemb_operation;
 
-/** Which sinusoids, and in which channel. posemb_convention_at() has formula and source of each. */
+/**
+ * Which sinusoids, and in which channel: a name for the knobs below it in posemb_desc. With s_i and
+ * c_i the sine and cosine of position * w_i, and H = D / 2 rounded down; posemb_convention_at() has
+ * formula and source of each.
+ */
 typedef enum posemb_convention {
     POSEMB_CONVENTION_DEFAULT = 0, /**< POSEMB_VASWANI */
     POSEMB_VASWANI = 1, /**< [s0 c0 s1 c1 ...], w_i = base^(-2i/D); odd D ends with a sine */
-    POSEMB_T2T = 2, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/max(D/2 - 1, 1)), D/2 rounded down;
-                         odd D ends with a zero */
-    POSEMB_MARIAN_HF = 3 /**< [s0 s1 ... c0 c1 ...], w_i = base^(-2i/D); odd D: one sine more */
+    POSEMB_T2T = 2, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/(H - 1)); odd D ends with a zero */
+    POSEMB_MARIAN_HF = 3, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-2i/D); odd D: one sine more */
+    POSEMB_MARIAN_CPP =
+        4,           /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/(D/2 - 1)); odd D ends with c0 */
+    POSEMB_DIT = 5,  /**< [c0 c1 ... s0 s1 ...], w_i = base^(-i/H); odd D ends with a zero */
+    POSEMB_DDPM = 6, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/(H - 1)); odd D ends with a zero */
+    POSEMB_XTRANSFORMERS =
+        7, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/H), amplitude D^(-1/2); even D */
+    POSEMB_MLX =
+        8, /**< [s0 s1 ... c0 c1 ...], w_i = base^(-i/(H - 1)), amplitude (2/D)^(1/2); even D */
+    POSEMB_DETR = 9 /**< [s0 c0 s1 c1 ...], w_i = base^(-2i/D), D that of an axis; even D */
 } posemb_convention;
 
-/** Integer type of token ids and of positions that come in a buffer. */
-typedef enum posemb_int_type {
-    POSEMB_INT_DEFAULT = 0, /**< POSEMB_INT32 */
-    POSEMB_INT32 = 1,
-    POSEMB_INT64 = 2
-} posemb_int_type;
+/** The order of the two functions of all pairs. */
+typedef enum posemb_layout {
+    POSEMB_LAYOUT_DEFAULT = 0, /**< the convention's */
+    POSEMB_INTERLEAVED = 1,    /**< pair i at the channels 2i, 2i + 1 */
+    POSEMB_HALVES = 2          /**< the first function of all pairs, then the second of all pairs */
+} posemb_layout;
 
-/** Where the position of token (b, s), batch row b, column s, comes from. */
+/** Which function comes first in a pair. */
+typedef enum posemb_first {
+    POSEMB_FIRST_DEFAULT = 0, /**< the convention's */
+    POSEMB_SINE_FIRST = 1,
+    POSEMB_COSINE_FIRST = 2
+} posemb_first;
+
+/** The denominator d of w_i = frequency * base^(-i / d). */
+typedef enum posemb_denominator {
+    POSEMB_DENOMINATOR_DEFAULT = 0, /**< the convention's, with its shift */
+    POSEMB_DENOMINATOR_REAL = 1,    /**< d = D / 2 - shift, where an odd D has a half */
+    POSEMB_DENOMINATOR_FLOOR = 2    /**< d = (D / 2 rounded down) - shift */
+} posemb_denominator;
+
+/** What the one channel holds that an odd D has beyond its pairs. */
+typedef enum posemb_odd {
+    POSEMB_ODD_DEFAULT = 0, /**< the convention's */
+    POSEMB_ODD_REFUSED = 1, /**< an odd D is an error */
+    POSEMB_ODD_ZERO = 2,    /**< the last channel is zero */
+    POSEMB_ODD_FIRST =
+        3, /**< one first function more: at the end of an interleaved row, or of the first half */
+    POSEMB_ODD_SECOND = 4 /**< the last channel is the second function of pair 0; halves only */
+} posemb_odd;
+
+/** Type of the numbers in a buffer. */
+typedef enum posemb_number_type {
+    POSEMB_NUMBER_DEFAULT = 0, /**< POSEMB_INT32 */
+    POSEMB_INT32 = 1,
+    POSEMB_INT64 = 2,
+    POSEMB_FLOAT32 =
+        3,           /**< positions under EXPLICIT and EXPLICIT_SHARED alone: fractional ones too */
+    POSEMB_UINT8 = 4 /**< masks alone */
+} posemb_number_type;
+
+/**
+ * Where the position of token (b, s), batch row b, column s, comes from. A pad, see posemb_padding,
+ * has the position `start` under COUNT and COUNT_BEFORE, and that of any token else.
+ */
 typedef enum posemb_position_rule {
-    POSEMB_POSITIONS_DEFAULT = 0,        /**< POSEMB_POSITIONS_INDEX */
-    POSEMB_POSITIONS_INDEX = 1,          /**< start + s */
-    POSEMB_POSITIONS_ROW_START = 2,      /**< start + positions[b] + s: continuous batching */
-    POSEMB_POSITIONS_EXPLICIT = 3,       /**< start + positions[b, s] */
-    POSEMB_POSITIONS_EXPLICIT_SHARED = 4 /**< start + positions[s]: one row for the whole batch */
+    POSEMB_POSITIONS_DEFAULT = 0,   /**< POSEMB_POSITIONS_INDEX */
+    POSEMB_POSITIONS_INDEX = 1,     /**< start + past + s */
+    POSEMB_POSITIONS_ROW_START = 2, /**< start + past + positions[b] + s: continuous batching */
+    POSEMB_POSITIONS_EXPLICIT = 3,  /**< start + positions[b, s] */
+    POSEMB_POSITIONS_EXPLICIT_SHARED = 4, /**< start + positions[s]: one row for the whole batch */
+    POSEMB_POSITIONS_COUNT = 5, /**< start + past + how many of the tokens 0 ... s of row b are not
+                                   pads: fairseq, RoBERTa, OPT */
+    POSEMB_POSITIONS_COUNT_BEFORE =
+        6, /**< the same without token s itself: LightSeq, left padding */
+    POSEMB_POSITIONS_RAGGED =
+        7 /**< batch is 1; positions[0 ... N] (cu_seqlens) rise from 0: sequence k has the
+               columns positions[k] ... positions[k + 1] - 1, and each of its own counts from
+               `start`. Columns from positions[N] on are pads. A column s also answers for
+               the entries k = s, s + S, s + 2S, ... < N: where positions[k] >
+               positions[k + 1] or either lies outside 0 ... S, its position is bad; column
+               0 also for positions[0] = 0 */
 } posemb_position_rule;
+
+/** Which tokens are pads. */
+typedef enum posemb_padding {
+    POSEMB_PADDING_DEFAULT = 0, /**< POSEMB_PADDING_NONE */
+    POSEMB_PADDING_NONE = 1,
+    POSEMB_PADDING_TOKEN = 2, /**< those whose id is pad_id; ENCODE only */
+    POSEMB_PADDING_MASK =
+        3, /**< those whose padding[b, past + s] is 0: an attention mask over past + S columns.
+              Under the counting rules all of its columns count, and `past` is not added again */
+    POSEMB_PADDING_LEFT_COUNT = 4, /**< the first padding[b] columns of row b; a value outside 0 ...
+                                      S makes the positions of the row bad */
+    POSEMB_PADDING_LEFT_LENGTH = 5 /**< all but the last padding[b] columns; likewise */
+} posemb_padding;
+
+/** What the output row of a pad holds. */
+typedef enum posemb_pad_policy {
+    POSEMB_PAD_DEFAULT = 0,       /**< POSEMB_PAD_COMPUTED */
+    POSEMB_PAD_COMPUTED = 1,      /**< what any token would have */
+    POSEMB_PAD_ZERO_POSITION = 2, /**< its PE is zeros: +0 is added in every channel */
+    POSEMB_PAD_ZERO_ROW = 3       /**< zeros */
+} posemb_pad_policy;
 
 /** Who reads the output next. A hint: it never changes a bit, only the kind of store. */
 typedef enum posemb_consumer {
@@ -146,7 +239,32 @@ typedef enum posemb_consumer {
 #define POSEMB_TOKENS_MAX      ((uint64_t)4294967295) /**< largest batch * length of one call */
 #define POSEMB_BASE_MIN        2.3283064365386963e-10 /**< 2^-32 */
 #define POSEMB_BASE_MAX        4294967296.0           /**< 2^32 */
+#define POSEMB_AMPLITUDE_MIN   5.42101086e-20f        /**< 2^-64 */
+#define POSEMB_AMPLITUDE_MAX   1.84467441e+19f        /**< 2^64 */
+#define POSEMB_SCALE_MIN       5.4210108624275222e-20 /**< 2^-64 */
+#define POSEMB_SCALE_MAX       18446744073709551616.0 /**< 2^64 */
 #define POSEMB_CONCURRENCY_MAX 64u
+#define POSEMB_AXES_MAX        3u
+
+/**
+ * Columns that lie on a grid of two or three axes, the slowest first: column s = (y * count[1] + x)
+ * has the coordinates (y, x). The channels of a row are cut into one segment for each axis, which
+ * is a row of the convention with D = the segment's channels, and with the axis' own position.
+ *
+ * Under POSEMB_POSITIONS_INDEX the position on axis a is (start + coordinate) * numerator[a] /
+ * denominator[a], exactly, and length is the product of the counts. Under EXPLICIT and
+ * EXPLICIT_SHARED positions has one number for each axis of each token, [B, S, axes] or [S, axes],
+ * in the order of the axes. Other rules are refused.
+ */
+typedef struct posemb_grid {
+    uint32_t axes;                   /**< 0: no grid; else 2 or 3 */
+    uint32_t count[POSEMB_AXES_MAX]; /**< coordinates of axis a; INDEX only */
+    uint32_t dim[POSEMB_AXES_MAX];   /**< channels of segment k; all 0: D / axes each; sum D */
+    uint32_t segment_axis[POSEMB_AXES_MAX]; /**< 1 + the axis of segment k; all 0: axis k, such as
+                                               [y | x] */
+    uint32_t numerator[POSEMB_AXES_MAX];    /**< 0: 1 */
+    uint32_t denominator[POSEMB_AXES_MAX];  /**< 0: 1 */
+} posemb_grid;
 
 /**
  * What to compute. Zero every field that you do not set: zero always means the default written
@@ -156,18 +274,44 @@ typedef enum posemb_consumer {
  * = 512;
  */
 typedef struct posemb_desc {
-    uint32_t dim;                   /**< D, channels of one row, 1 ... POSEMB_DIM_MAX; required */
-    posemb_operation operation;     /**< 0: POSEMB_ENCODE */
-    posemb_convention convention;   /**< 0: POSEMB_VASWANI */
+    uint32_t dim;               /**< D, channels of one row, 1 ... POSEMB_DIM_MAX; required */
+    posemb_operation operation; /**< 0: POSEMB_ENCODE */
+    posemb_convention
+        convention;       /**< 0: POSEMB_VASWANI; gives the defaults of the seven that follow */
+    posemb_layout layout; /**< 0: the convention's */
+    posemb_first first;   /**< 0: the convention's */
+    posemb_denominator denominator; /**< 0: the convention's, and its shift */
+    posemb_odd odd;                 /**< 0: the convention's */
+    double shift; /**< taken as it is where `denominator` is set, else must be 0; the denominator
+                       must come out at 1/64 or more, unless there is one pair alone */
+    double base;  /**< 0: 10000; POSEMB_BASE_MIN ... POSEMB_BASE_MAX */
+    float
+        amplitude; /**< 0: the convention's, rounded to float; of either sign, POSEMB_AMPLITUDE_MIN
+                        ... MAX in magnitude */
+    double frequency; /**< 0: 1; the frequency of pair 0, in radians per position, POSEMB_SCALE_MIN
+                         ... MAX. No pair may reach 2^64 turns per position, and 2^32 with float
+                         positions */
+    double position_scale; /**< 0: 1; multiplies every position, exactly, before its sine is taken;
+                              likewise */
+    const double
+        *frequencies; /**< NULL, or [frequency_count] the w_i themselves, 0 ... POSEMB_SCALE_MAX;
+                         then base, denominator, shift and frequency must be 0. Copied by plans */
+    const double *phases; /**< NULL, or [frequency_count] radians that are added to position * w_i,
+                             finite and below 2^32 in magnitude. Copied by plans */
+    uint32_t frequency_count; /**< posemb_pair_count() where one of the two is there, else 0 */
     posemb_position_rule positions; /**< 0: POSEMB_POSITIONS_INDEX */
-    posemb_int_type
-        position_type; /**< 0: POSEMB_INT32; type of the positions buffer, if the rule has one */
-    posemb_int_type id_type;  /**< 0: POSEMB_INT32; type of the token ids */
-    posemb_consumer consumer; /**< 0: POSEMB_CONSUMER_FOLLOWS */
-    float token_scale;        /**< 0: 1; finite; not used by POSEMB_TABLE */
-    double base;              /**< 0: 10000; POSEMB_BASE_MIN ... POSEMB_BASE_MAX */
-    uint32_t concurrency;     /**< 0: 8; how many threads enqueue one plan at once without waiting
-                                   for each other, up to POSEMB_CONCURRENCY_MAX; devices only */
+    posemb_number_type
+        position_type;      /**< 0: POSEMB_INT32; of the positions buffer, if the rule has one */
+    posemb_grid grid;       /**< axes 0: none */
+    posemb_padding padding; /**< 0: POSEMB_PADDING_NONE */
+    posemb_number_type padding_type; /**< 0: POSEMB_INT32; of the padding buffer, if there is one */
+    int64_t pad_id; /**< the id of pads, under POSEMB_PADDING_TOKEN alone; 0 is the id 0 */
+    posemb_pad_policy pad_policy; /**< 0: POSEMB_PAD_COMPUTED */
+    posemb_number_type id_type;   /**< 0: POSEMB_INT32; INT32 or INT64; type of the token ids */
+    posemb_consumer consumer;     /**< 0: POSEMB_CONSUMER_FOLLOWS */
+    float token_scale;            /**< 0: 1; finite; not used by POSEMB_TABLE */
+    uint32_t concurrency; /**< 0: 8; how many threads enqueue one plan at once without waiting
+                               for each other, up to POSEMB_CONCURRENCY_MAX; devices only */
 } posemb_desc;
 
 /**
@@ -184,11 +328,12 @@ POSEMB_API posemb_status posemb_desc_resolve(const posemb_desc *desc, posemb_des
 /** One row of the table of conventions. All strings are static. */
 typedef struct posemb_convention_info {
     posemb_convention convention;
-    const char *name;     /**< as the command line takes it: "vaswani" */
-    const char *channels; /**< order of the channels */
-    const char *formula;  /**< the frequency w_i of pair i */
-    const char *odd;      /**< what an odd D has more than an even one */
-    const char *source;   /**< where the convention comes from, and who uses it */
+    const char *name;      /**< as the command line takes it: "vaswani" */
+    const char *amplitude; /**< "1", or the formula of another default */
+    const char *channels;  /**< order of the channels */
+    const char *formula;   /**< the frequency w_i of pair i */
+    const char *odd;       /**< what an odd D has more than an even one */
+    const char *source;    /**< where the convention comes from, and who uses it */
 } posemb_convention_info;
 
 /** How many conventions there are. */
@@ -201,12 +346,12 @@ POSEMB_API const posemb_convention_info *posemb_convention_at(size_t index);
 POSEMB_API const posemb_convention_info *posemb_convention_find(const char *name);
 
 /**
- * The phase steps of a description: step[i] = round(frac(w_i / 2pi) * 2^64), one for each channel
- * pair.
+ * The phase steps of a description: step[i] = round(w_i * position_scale / 2pi * 2^64) modulo 2^64,
+ * one for each channel pair; of a grid, those of each segment in turn.
  *
  * Computed in 256-bit integer arithmetic: the same bits on every host and compiler.
  *
- * @param desc      `dim`, `convention` and `base` are used.
+ * @param desc      What is not of the sinusoids does not matter, but must be valid.
  * @param steps     [posemb_pair_count(desc)] receives the steps; caller-owned. Untouched on
  * failure.
  * @param capacity  How many elements `steps` has room for; fewer than needed is an error.
@@ -219,6 +364,41 @@ POSEMB_API posemb_status posemb_phase_steps(const posemb_desc *desc, uint64_t *s
 /** Number of channel pairs, a lone sine counted as one; 0 where the description is not valid. */
 POSEMB_API size_t posemb_pair_count(const posemb_desc *desc);
 
+/* ---- Models */
+
+/** One row of the table of models. All strings are static. */
+typedef struct posemb_model_info {
+    const char *name;    /**< as the command line takes it: "nllb" */
+    const char *aliases; /**< other names, with a space between them; "" where there are none */
+    int learned; /**< 1: the positions are a learned table, of which the preset has rule and offset;
+                    0: sinusoids */
+    const char *summary; /**< convention, rule, offset and pads in words */
+    const char *source;  /**< the code that it follows */
+} posemb_model_info;
+
+/** How many models there are. */
+POSEMB_API size_t posemb_model_count(void);
+
+/** Model number `index`, 0 ... count - 1; NULL outside. */
+POSEMB_API const posemb_model_info *posemb_model_at(size_t index);
+
+/** The model of that name or alias; NULL where there is none, or `name` is NULL. */
+POSEMB_API const posemb_model_info *posemb_model_find(const char *name);
+
+/**
+ * The description that reproduces the positions of a model: convention, rule, padding, pad policy
+ * and token scale. Change what your call does otherwise, such as the types of ids and masks.
+ *
+ * @param name   A name or an alias of the table of models.
+ * @param dim    D; the token scale of many models is its square root, rounded to float.
+ * @param desc   Receives the description; what it does not set is 0.
+ * @param start  NULL, or receives the start that the model's first token has: posemb_shape.start.
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT (no such model, a dim that it cannot have). Nothing is
+ * written on failure. Threads: pure.
+ */
+POSEMB_API posemb_status posemb_model_preset(const char *name, uint32_t dim, posemb_desc *desc,
+                                             int64_t *start, posemb_error *error);
+
 /* ---- One call */
 
 /**
@@ -230,19 +410,24 @@ typedef struct posemb_shape {
     uint64_t batch;  /**< B; 0: nothing to do */
     uint64_t length; /**< S, tokens of one batch row; 0: nothing to do */
     uint64_t vocab;  /**< rows of the token table E, >= 1; ENCODE only */
-    int64_t start; /**< added to every position; POSEMB_POSITION_MIN ... POSEMB_POSITION_MAX; under
-                        POSEMB_POSITIONS_INDEX, start + length - 1 must also lie there */
-    uint64_t ids_batch_stride; /**< from ids[b, 0] to ids[b + 1, 0]; 0: S ids */
-    uint64_t
-        positions_batch_stride; /**< from positions[b, 0] to positions[b + 1, 0]; 0: S positions;
-                                   not used by ROW_START and EXPLICIT_SHARED, which are dense */
-    uint64_t table_stride;      /**< from row to row of E, >= 4 D; 0: 4 D */
-    uint64_t rows_stride;       /**< from row to row of `rows`, >= 4 D; 0: 4 D; ADD only */
-    uint64_t rows_batch_stride; /**< from rows[b, 0] to rows[b + 1, 0]; 0: S * rows_stride */
-    uint64_t out_stride;        /**< from row to row of the output, >= 4 D; 0: 4 D */
-    uint64_t out_batch_stride;  /**< from out[b, 0] to out[b + 1, 0]; 0: S * out_stride. No two rows
-                                     may overlap; [S, B, D] is fine (out_stride = 4 B D,
-                                     out_batch_stride = 4 D) */
+    int64_t start; /**< added to every position; POSEMB_POSITION_MIN ... POSEMB_POSITION_MAX; 0 with
+                      float positions; under POSEMB_POSITIONS_INDEX the last position must also lie
+                      there */
+    uint64_t past; /**< tokens of each row that came before column 0, 0 ... 2^32 - 1; 0 under
+                      EXPLICIT, EXPLICIT_SHARED, RAGGED and with a grid */
+    uint64_t sequences;              /**< N, 1 ... 2^32 - 2; RAGGED only */
+    uint64_t ids_batch_stride;       /**< from ids[b, 0] to ids[b + 1, 0]; 0: S ids */
+    uint64_t positions_batch_stride; /**< from positions[b, 0] to positions[b + 1, 0]; 0: S
+                                        positions; EXPLICIT only, the others are dense */
+    uint64_t padding_batch_stride;   /**< from padding[b, 0] to padding[b + 1, 0]; 0: past + S
+                                        numbers; of a   mask only, the others are dense */
+    uint64_t table_stride;           /**< from row to row of E, >= 4 D; 0: 4 D */
+    uint64_t rows_stride;            /**< from row to row of `rows`, >= 4 D; 0: 4 D; ADD only */
+    uint64_t rows_batch_stride;      /**< from rows[b, 0] to rows[b + 1, 0]; 0: S * rows_stride */
+    uint64_t out_stride;             /**< from row to row of the output, >= 4 D; 0: 4 D */
+    uint64_t out_batch_stride; /**< from out[b, 0] to out[b + 1, 0]; 0: S * out_stride. No two rows
+                                    may overlap; [S, B, D] is fine (out_stride = 4 B D,
+                                    out_batch_stride = 4 D) */
 } posemb_shape;
 
 #define POSEMB_NO_TOKEN 0xffffffffu
@@ -271,8 +456,17 @@ typedef struct posemb_host_args {
     const void *ids;   /**< [B, S] of the description's id_type; ENCODE */
     const void *table; /**< E, [vocab, D] float; ENCODE */
     const void *rows;  /**< [B, S, D] float; ADD; may be `out` with the same strides (in place) */
-    const void *positions; /**< integers of position_type as the rule says; not used by INDEX */
-    void *out; /**< [B, S, D] float, written in full; must not overlap any other input */
+    const void *positions; /**< numbers of position_type as the rule says; not used by INDEX, COUNT
+                              and COUNT_BEFORE */
+    const void
+        *padding; /**< numbers of padding_type as the padding says; not used by NONE and TOKEN */
+    void *positions_out; /**< NULL, or [B, S] int64 that receive the positions used, float with
+                            float positions; with a grid [B, S, axes], before the scale. Of a bad
+                            position: INT64_MIN or a NaN */
+    uint32_t
+        *lengths_out;  /**< NULL, or [B] that receive how many tokens of each row are not pads */
+    uint8_t *mask_out; /**< NULL, or [B, S] that receive 0 for a pad, else 1 */
+    void *out;         /**< [B, S, D] float, written in full; must not overlap any other input */
     posemb_record *record; /**< NULL, or added to: start with POSEMB_RECORD_CLEAR */
 } posemb_host_args;
 

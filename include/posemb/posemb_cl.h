@@ -297,8 +297,17 @@ typedef struct posemb_args {
     posemb_buffer ids;   /**< [B, S] of id_type; ENCODE */
     posemb_buffer table; /**< E, [vocab, D] float; ENCODE */
     posemb_buffer rows;  /**< [B, S, D] float; ADD; may be `out` with the same strides (in place) */
-    posemb_buffer positions; /**< integers of position_type as the rule says; not used by INDEX */
-    posemb_buffer out;       /**< [B, S, D] float; must not overlap any other input */
+    posemb_buffer positions; /**< numbers of position_type as the rule says; not used by INDEX,
+                                COUNT and COUNT_BEFORE */
+    posemb_buffer
+        padding; /**< numbers of padding_type as the padding says; not used by NONE and TOKEN */
+    posemb_buffer scratch; /**< posemb_plan_scratch_bytes() bytes of the caller's, for the length of
+                              the launch; mem NULL where they are 0 */
+    posemb_buffer
+        positions_out; /**< mem NULL, or as in posemb_host_args; like the two that follow */
+    posemb_buffer lengths_out;
+    posemb_buffer mask_out;
+    posemb_buffer out; /**< [B, S, D] float; must not overlap any other input */
     posemb_buffer
         record; /**< a posemb_record, 16 bytes; mem NULL: bad tokens are zero rows, unrecorded */
 } posemb_args;
@@ -306,7 +315,8 @@ typedef struct posemb_args {
 /**
  * Enqueue one call. Returns once the work is queued.
  *
- * One clEnqueueNDRangeKernel; nothing is finished, flushed or allocated. Wait list and event have
+ * One clEnqueueNDRangeKernel, or two where posemb_plan_scratch_bytes() is not 0, of which the
+ * second waits for the first; nothing is finished, flushed or allocated. Wait list and event have
  * OpenCL's own meaning on in-order and out-of-order queues. With no tokens nothing is launched: a
  * marker honours the wait list and completes the event. Sizes are checked against the buffers.
  * `args` is copied; the buffers may be released as soon as the call has returned.
@@ -323,6 +333,20 @@ POSEMB_API posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queu
                                         const posemb_args *args, cl_uint num_waits,
                                         const cl_event *waits, cl_event *event,
                                         posemb_error *error);
+
+/**
+ * Bytes of scratch memory that a call of that shape needs. A rule that counts pads looks at the
+ * tokens before each of its own; in rows that are too long for that, a launch before it counts them
+ * by chunks into scratch memory. Other calls need none. Calls that run at the same time need
+ * scratch memory of their own.
+ *
+ * @param bytes  Receives 0 or a multiple of 4.
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_SIZE_OVERFLOW.
+ * Threads: any.
+ */
+POSEMB_API posemb_status posemb_plan_scratch_bytes(const posemb_plan *plan,
+                                                   const posemb_shape *shape, uint64_t *bytes,
+                                                   posemb_error *error);
 
 /**
  * Pay now for what drivers do at the first launch (PoCL compiles again for each kernel and local
@@ -343,9 +367,12 @@ POSEMB_API posemb_status posemb_plan_warmup(const posemb_plan *plan, cl_command_
 /** A record, and the values that the first bad tokens had. */
 typedef struct posemb_report {
     posemb_record record;
-    int64_t first_id;       /**< the id of token record.id_first; 0 where there is none */
-    int64_t first_position; /**< the position of token record.position_first, before `start` was
-                               added; 0 where there is none */
+    int64_t first_id; /**< the id of token record.id_first; 0 where there is none */
+    int64_t
+        first_position; /**< what token record.position_first has in `positions`, before `start` was
+                           added; of ragged ones entry number token, of rows with left padding and
+                           no positions what `padding` has for the row; 0 where there is none */
+    float first_float_position; /**< the same of float positions; else 0 */
 } posemb_report;
 
 /**

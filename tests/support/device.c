@@ -115,10 +115,10 @@ void support_download(posemb_session *session, cl_mem buffer, void *data, size_t
         fail_msg("posemb_session_download: %s", error.message);
 }
 
-static void fill_ints(struct support_random *random, void *place, size_t size, posemb_int_type type,
+static void fill_ints(struct support_random *random, void *place, size_t size, posemb_number_type type,
                       int64_t least, int64_t most)
 {
-    for (size_t at = 0; at < size; at += posemb__int_size(type)) {
+    for (size_t at = 0; at < size; at += posemb__number_size(type)) {
         const int64_t wide = support_random_int(random, least, most);
         const int32_t narrow = (int32_t)wide;
 
@@ -167,8 +167,8 @@ void support_call_prepare(struct support_call *call, const posemb_desc *desc,
                               call->resolved.out_bytes,
                               sizeof(posemb_record)};
     const uint64_t units[] = {
-        posemb__int_size(call->desc.id_type),       sizeof(float), sizeof(float),
-        posemb__int_size(call->desc.position_type), sizeof(float), sizeof(uint32_t)};
+        posemb__number_size(call->desc.id_type),       sizeof(float), sizeof(float),
+        posemb__number_size(call->desc.position_type), sizeof(float), sizeof(uint32_t)};
 
     for (int i = 0; i < SUPPORT_BUFFER_COUNT; i++) {
         if (bytes[i] == 0)

@@ -1,0 +1,485 @@
+/* Descriptions: defaults filled in, every range checked, and the phase steps that follow. */
+#include "desc.h"
+
+#include "status.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+const char *posemb_version(void)
+{
+    return POSEMB_VERSION_STRING;
+}
+
+uint64_t posemb__number_size(posemb_number_type type)
+{
+    switch (type) {
+    case POSEMB_INT64:
+        return 8;
+    case POSEMB_UINT8:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+uint32_t posemb__axes_of(const posemb_desc *resolved)
+{
+    return resolved->grid.axes ? resolved->grid.axes : 1;
+}
+
+bool posemb__has_positions(const posemb_desc *resolved)
+{
+    switch (resolved->positions) {
+    case POSEMB_POSITIONS_ROW_START:
+    case POSEMB_POSITIONS_EXPLICIT:
+    case POSEMB_POSITIONS_EXPLICIT_SHARED:
+    case POSEMB_POSITIONS_RAGGED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool posemb__has_float_positions(const posemb_desc *resolved)
+{
+    return posemb__has_positions(resolved) && resolved->position_type == POSEMB_FLOAT32;
+}
+
+bool posemb__searches_pads(const posemb_desc *resolved)
+{
+    return resolved->padding == POSEMB_PADDING_TOKEN || resolved->padding == POSEMB_PADDING_MASK;
+}
+
+bool posemb__counts_tokens(const posemb_desc *resolved)
+{
+    return posemb__searches_pads(resolved) &&
+           (resolved->positions == POSEMB_POSITIONS_COUNT ||
+            resolved->positions == POSEMB_POSITIONS_COUNT_BEFORE);
+}
+
+/* ---- Defaults */
+
+static void fill_stage(posemb_desc *desc)
+{
+    if (desc->operation == POSEMB_OPERATION_DEFAULT)
+        desc->operation = POSEMB_ENCODE;
+    if (desc->id_type == POSEMB_NUMBER_DEFAULT)
+        desc->id_type = POSEMB_INT32;
+    if (desc->consumer == POSEMB_CONSUMER_DEFAULT)
+        desc->consumer = POSEMB_CONSUMER_FOLLOWS;
+    if (desc->token_scale == 0.0f)
+        desc->token_scale = 1.0f;
+    if (desc->concurrency == 0)
+        desc->concurrency = 8;
+}
+
+static void fill_positions(posemb_desc *desc)
+{
+    if (desc->positions == POSEMB_POSITIONS_DEFAULT)
+        desc->positions = POSEMB_POSITIONS_INDEX;
+    if (desc->position_type == POSEMB_NUMBER_DEFAULT)
+        desc->position_type = POSEMB_INT32;
+    if (desc->padding == POSEMB_PADDING_DEFAULT)
+        desc->padding = POSEMB_PADDING_NONE;
+    if (desc->padding_type == POSEMB_NUMBER_DEFAULT)
+        desc->padding_type = POSEMB_INT32;
+    if (desc->pad_policy == POSEMB_PAD_DEFAULT)
+        desc->pad_policy = POSEMB_PAD_COMPUTED;
+}
+
+static void fill_sinusoids(posemb_desc *desc)
+{
+    if (desc->position_scale == 0.0)
+        desc->position_scale = 1.0;
+    posemb__convention_fill(desc);
+    if (desc->frequencies)
+        return;
+    if (desc->base == 0.0)
+        desc->base = 10000.0;
+    if (desc->frequency == 0.0)
+        desc->frequency = 1.0;
+}
+
+static void fill_grid(const posemb_desc *desc, posemb_grid *grid)
+{
+    uint32_t dims = 0;
+    uint32_t segments = 0;
+
+    for (uint32_t k = 0; k < grid->axes; k++) {
+        dims |= grid->dim[k];
+        segments |= grid->segment_axis[k];
+    }
+    for (uint32_t k = 0; k < grid->axes; k++) {
+        if (dims == 0)
+            grid->dim[k] = desc->dim / grid->axes;
+        if (segments == 0)
+            grid->segment_axis[k] = k + 1;
+        if (grid->numerator[k] == 0)
+            grid->numerator[k] = 1;
+        if (grid->denominator[k] == 0)
+            grid->denominator[k] = 1;
+    }
+}
+
+/* ---- Checks */
+
+static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
+{
+    const struct {
+        const char *field;
+        int value;
+        int last;
+    } checks[] = {
+        {"operation", (int)desc->operation, POSEMB_TABLE},
+        {"convention", (int)desc->convention, (int)posemb_convention_count()},
+        {"layout", (int)desc->layout, POSEMB_HALVES},
+        {"first", (int)desc->first, POSEMB_COSINE_FIRST},
+        {"denominator", (int)desc->denominator, POSEMB_DENOMINATOR_FLOOR},
+        {"odd", (int)desc->odd, POSEMB_ODD_SECOND},
+        {"positions", (int)desc->positions, POSEMB_POSITIONS_RAGGED},
+        {"position_type", (int)desc->position_type, POSEMB_FLOAT32},
+        {"padding", (int)desc->padding, POSEMB_PADDING_LEFT_LENGTH},
+        {"padding_type", (int)desc->padding_type, POSEMB_UINT8},
+        {"pad_policy", (int)desc->pad_policy, POSEMB_PAD_ZERO_ROW},
+        {"id_type", (int)desc->id_type, POSEMB_INT64},
+        {"consumer", (int)desc->consumer, POSEMB_CONSUMER_STREAMED},
+    };
+
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (checks[i].value < 0 || checks[i].value > checks[i].last)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is %d, not one of 0 ... %d",
+                                checks[i].field, checks[i].value, checks[i].last);
+    return POSEMB_OK;
+}
+
+static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
+{
+    if (desc->dim < 1 || desc->dim > POSEMB_DIM_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "dim is %" PRIu32 ", not 1 ... %u",
+                            desc->dim, POSEMB_DIM_MAX);
+    if (!isfinite(desc->token_scale))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "token_scale is %g, not finite",
+                            (double)desc->token_scale);
+    if (desc->concurrency > POSEMB_CONCURRENCY_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "concurrency is %" PRIu32 ", above %u", desc->concurrency,
+                            POSEMB_CONCURRENCY_MAX);
+    return POSEMB_OK;
+}
+
+/* What rule and padding want of each other; what the buffers may hold. */
+static posemb_status check_positions(const posemb_desc *desc, posemb_error *error)
+{
+    const int rule = (int)desc->positions;
+    const bool ragged = desc->positions == POSEMB_POSITIONS_RAGGED;
+    const bool counts = desc->positions == POSEMB_POSITIONS_COUNT ||
+                        desc->positions == POSEMB_POSITIONS_COUNT_BEFORE;
+    const bool explicit_rule = desc->positions == POSEMB_POSITIONS_EXPLICIT ||
+                               desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED;
+    const bool mask = desc->padding == POSEMB_PADDING_MASK;
+
+    if (desc->position_type == POSEMB_FLOAT32 && !explicit_rule)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "position_type is float32, but positions is %d, which takes no floats",
+                            rule);
+    if (counts && desc->padding == POSEMB_PADDING_NONE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "positions is %d, which counts what is no pad, but padding is none",
+                            rule);
+    if (ragged && desc->padding != POSEMB_PADDING_NONE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "padding is %d, but ragged positions say themselves what is a pad",
+                            (int)desc->padding);
+    if (desc->padding == POSEMB_PADDING_TOKEN && desc->operation != POSEMB_ENCODE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "padding is that of token ids, but operation is %d, which has none",
+                            (int)desc->operation);
+    if (desc->padding_type == POSEMB_FLOAT32 || (desc->padding_type == POSEMB_UINT8 && !mask))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "padding_type is %d, which padding %d cannot have",
+                            (int)desc->padding_type, (int)desc->padding);
+    if (desc->pad_id != 0 && desc->padding != POSEMB_PADDING_TOKEN)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "pad_id is %" PRId64 ", but padding is %d, which does not look at ids",
+                            desc->pad_id, (int)desc->padding);
+    if (desc->pad_policy != POSEMB_PAD_COMPUTED && desc->padding == POSEMB_PADDING_NONE && !ragged)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "pad_policy is %d, but nothing says what is a pad",
+                            (int)desc->pad_policy);
+    return POSEMB_OK;
+}
+
+static posemb_status check_no_grid(const posemb_grid *grid, posemb_error *error)
+{
+    for (int k = 0; k < (int)POSEMB_AXES_MAX; k++)
+        if (grid->count[k] || grid->dim[k] || grid->segment_axis[k] || grid->numerator[k] ||
+            grid->denominator[k])
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "grid has values for axis %d, but grid.axes is 0", k);
+    return POSEMB_OK;
+}
+
+static posemb_status check_grid(const posemb_desc *desc, posemb_error *error)
+{
+    const posemb_grid *grid = &desc->grid;
+    uint64_t sum = 0;
+    unsigned seen = 0;
+
+    if (grid->axes == 0)
+        return check_no_grid(grid, error);
+    if (desc->positions != POSEMB_POSITIONS_INDEX && desc->positions != POSEMB_POSITIONS_EXPLICIT &&
+        desc->positions != POSEMB_POSITIONS_EXPLICIT_SHARED)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "positions is %d, which a grid cannot have", (int)desc->positions);
+    for (uint32_t k = 0; k < grid->axes; k++) {
+        const uint32_t axis = grid->segment_axis[k] - 1;
+
+        if (axis >= grid->axes || (seen >> axis & 1u))
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "grid.segment_axis[%" PRIu32 "] is %" PRIu32
+                                ": the segments do not have each of %" PRIu32 " axes once",
+                                k, grid->segment_axis[k], grid->axes);
+        seen |= 1u << axis;
+        if (grid->dim[k] == 0)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "grid.dim[%" PRIu32 "] is 0", k);
+        if (desc->positions == POSEMB_POSITIONS_INDEX && grid->count[k] == 0)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "grid.count[%" PRIu32 "] is 0",
+                                k);
+        sum += grid->dim[k];
+    }
+    if (sum != desc->dim)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "grid.dim has %" PRIu64 " channels, dim is %" PRIu32, sum, desc->dim);
+    return POSEMB_OK;
+}
+
+static posemb_status check_range(const char *field, double value, double least, double most,
+                                 posemb_error *error)
+{
+    if (value >= least && value <= most)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is %g, not %g ... %g", field, value,
+                        least, most);
+}
+
+static posemb_status check_knobs(const posemb_desc *desc, posemb_error *error)
+{
+    posemb_status status =
+        check_range("amplitude", fabs((double)desc->amplitude), (double)POSEMB_AMPLITUDE_MIN,
+                    (double)POSEMB_AMPLITUDE_MAX, error);
+
+    if (status == POSEMB_OK)
+        status = check_range("position_scale", desc->position_scale, POSEMB_SCALE_MIN,
+                             POSEMB_SCALE_MAX, error);
+    if (status == POSEMB_OK && desc->odd == POSEMB_ODD_SECOND && desc->layout == POSEMB_INTERLEAVED)
+        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                              "odd is %d, which an interleaved layout cannot have", (int)desc->odd);
+    if (status != POSEMB_OK || desc->frequencies)
+        return status;
+    status = check_range("base", desc->base, POSEMB_BASE_MIN, POSEMB_BASE_MAX, error);
+    if (status == POSEMB_OK)
+        status =
+            check_range("frequency", desc->frequency, POSEMB_SCALE_MIN, POSEMB_SCALE_MAX, error);
+    if (status == POSEMB_OK)
+        status = check_range("shift", desc->shift, -(double)POSEMB_DIM_MAX, (double)POSEMB_DIM_MAX,
+                             error);
+    return status;
+}
+
+/* What cannot be said together with an explicit vector of frequencies. */
+static posemb_status check_contradictions(const posemb_desc *desc, posemb_error *error)
+{
+    if (desc->shift != 0.0 && desc->denominator == POSEMB_DENOMINATOR_DEFAULT)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "shift is %g, but denominator is 0: the convention has its own shift",
+                            desc->shift);
+    if (desc->frequency_count != 0 && !desc->frequencies && !desc->phases)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "frequency_count is %" PRIu32 ", but frequencies and phases are NULL",
+                            desc->frequency_count);
+    if (!desc->frequencies)
+        return POSEMB_OK;
+    if (desc->base != 0.0 || desc->frequency != 0.0 || desc->denominator != 0)
+        return posemb__fail(
+            error, POSEMB_INVALID_ARGUMENT, 0, "frequencies are given, but %s is set too",
+            desc->base != 0.0 ? "base" : (desc->frequency != 0.0 ? "frequency" : "denominator"));
+    return POSEMB_OK;
+}
+
+static posemb_status check_vectors(const posemb_desc *desc, uint32_t pairs, posemb_error *error)
+{
+    if (!desc->frequencies && !desc->phases)
+        return POSEMB_OK;
+    if (desc->frequency_count != pairs)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "frequency_count is %" PRIu32 ", but there are %" PRIu32 " pairs",
+                            desc->frequency_count, pairs);
+    for (uint32_t i = 0; i < pairs; i++) {
+        if (desc->frequencies &&
+            !(desc->frequencies[i] >= 0.0 && desc->frequencies[i] <= POSEMB_SCALE_MAX))
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "frequencies[%" PRIu32 "] is %g, not 0 ... 2^64", i,
+                                desc->frequencies[i]);
+        if (desc->phases && !(fabs(desc->phases[i]) < 4294967296.0))
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "phases[%" PRIu32 "] is %g, not below 2^32 in magnitude", i,
+                                desc->phases[i]);
+    }
+    return POSEMB_OK;
+}
+
+static struct posemb__position_factor factor_of(const posemb_desc *desc,
+                                                const struct posemb__segment *segment)
+{
+    struct posemb__position_factor factor = {desc->position_scale, 1, 1};
+
+    if (desc->grid.axes) {
+        factor.numerator = desc->grid.numerator[segment->axis];
+        factor.denominator = desc->grid.denominator[segment->axis];
+    }
+    return factor;
+}
+
+/* The base-2 logarithm of the highest frequency of a segment, in turns per position. */
+static double highest_turns(const posemb_desc *desc, const struct posemb__segment *segment)
+{
+    const struct posemb__position_factor factor = factor_of(desc, segment);
+    const double denominator = posemb__twice_denominator(desc, segment) / 2.0 - desc->shift;
+    double highest = 0.0;
+
+    if (desc->frequencies) {
+        for (uint32_t i = 0; i < segment->pairs; i++)
+            highest = fmax(highest, desc->frequencies[segment->first_step + i]);
+        highest = log2(highest);
+    } else {
+        highest = log2(desc->frequency);
+        if (segment->pairs > 1 && desc->base < 1.0)
+            highest -= (segment->pairs - 1) / denominator * log2(desc->base);
+    }
+    return highest + log2(factor.scale) + log2(factor.numerator) - log2(factor.denominator) -
+           2.651496129472319; /* log2(2pi) */
+}
+
+static posemb_status check_segment(const posemb_desc *desc, const struct posemb__segment *segment,
+                                   posemb_error *error)
+{
+    const double limit = posemb__has_float_positions(desc) ? 32.0 : 64.0;
+    const double denominator = posemb__twice_denominator(desc, segment) / 2.0 - desc->shift;
+    double turns;
+
+    if (segment->dim % 2 != 0 && desc->odd == POSEMB_ODD_REFUSED)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "dim is %" PRIu32 ", but the convention has no odd ones", segment->dim);
+    if (!desc->frequencies && segment->pairs > 1 && !(denominator >= 1.0 / 64))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "shift is %g: with dim %" PRIu32 " the denominator is %g, below 1/64",
+                            desc->shift, segment->dim, denominator);
+    turns = segment->pairs ? highest_turns(desc, segment) : 0.0;
+    if (turns >= limit)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "a frequency is 2^%.3g turns per position, above 2^%g%s", turns, limit,
+                            limit < 64.0 ? " of float positions" : "");
+    return POSEMB_OK;
+}
+
+static posemb_status check_segments(const posemb_desc *desc, posemb_error *error)
+{
+    const struct posemb__channels channels = posemb__channels_of(desc);
+    posemb_status status = check_vectors(desc, channels.pairs, error);
+
+    for (uint32_t k = 0; status == POSEMB_OK && k < channels.segments; k++)
+        status = check_segment(desc, &channels.segment[k], error);
+    return status;
+}
+
+posemb_status posemb_desc_resolve(const posemb_desc *desc, posemb_desc *resolved,
+                                  posemb_error *error)
+{
+    posemb_desc filled;
+    posemb_status status;
+
+    if (!desc || !resolved)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            desc ? "resolved" : "desc");
+    filled = *desc;
+    if (filled.convention == POSEMB_CONVENTION_DEFAULT)
+        filled.convention = POSEMB_VASWANI;
+    status = check_enums(&filled, error);
+    if (status == POSEMB_OK && (filled.grid.axes == 1 || filled.grid.axes > POSEMB_AXES_MAX))
+        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                              "grid.axes is %" PRIu32 ", not 0, 2 or 3", filled.grid.axes);
+    if (status == POSEMB_OK)
+        status = check_contradictions(&filled, error);
+    if (status != POSEMB_OK)
+        return status;
+    fill_stage(&filled);
+    status = check_stage(&filled, error);
+    if (status != POSEMB_OK)
+        return status;
+    fill_positions(&filled);
+    fill_sinusoids(&filled);
+    fill_grid(&filled, &filled.grid);
+    status = check_positions(&filled, error);
+    if (status == POSEMB_OK)
+        status = check_grid(&filled, error);
+    if (status == POSEMB_OK)
+        status = check_knobs(&filled, error);
+    if (status == POSEMB_OK)
+        status = check_segments(&filled, error);
+    if (status == POSEMB_OK)
+        *resolved = filled;
+    return status;
+}
+
+/* ---- Phase steps */
+
+size_t posemb_pair_count(const posemb_desc *desc)
+{
+    posemb_desc resolved;
+
+    if (posemb_desc_resolve(desc, &resolved, NULL) != POSEMB_OK)
+        return 0;
+    return posemb__channels_of(&resolved).pairs;
+}
+
+void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channels *channels,
+                        struct posemb__steps steps)
+{
+    for (uint32_t k = 0; k < channels->segments; k++) {
+        const struct posemb__segment *segment = &channels->segment[k];
+        const struct posemb__position_factor factor = factor_of(resolved, segment);
+        const struct posemb__progression progression = {
+            resolved->base, resolved->frequency, posemb__twice_denominator(resolved, segment),
+            resolved->shift};
+        const struct posemb__steps place = {steps.step + segment->first_step,
+                                            steps.whole ? steps.whole + segment->first_step : NULL};
+
+        if (resolved->frequencies)
+            posemb__phase_steps_given(resolved->frequencies + segment->first_step, &factor,
+                                      segment->pairs, place);
+        else
+            posemb__phase_steps(&progression, &factor, segment->pairs, place);
+    }
+}
+
+posemb_status posemb_phase_steps(const posemb_desc *desc, uint64_t *steps, size_t capacity,
+                                 posemb_error *error)
+{
+    struct posemb__channels channels;
+    posemb_desc resolved = {0};
+    const posemb_status status = posemb_desc_resolve(desc, &resolved, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    channels = posemb__channels_of(&resolved);
+    if (capacity < channels.pairs)
+        return posemb__fail(error, POSEMB_BUFFER_TOO_SMALL, 0,
+                            "capacity is %zu, fewer than the %" PRIu32 " pairs of dim %" PRIu32,
+                            capacity, channels.pairs, resolved.dim);
+    if (!steps && channels.pairs > 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "steps is NULL");
+    posemb__desc_steps(&resolved, &channels, (struct posemb__steps){steps, NULL});
+    return POSEMB_OK;
+}

@@ -1,0 +1,31 @@
+/* Descriptions in force: their phase steps, and questions that more than one file asks of them. */
+#ifndef POSEMB_DESC_H
+#define POSEMB_DESC_H
+
+#include "convention.h"
+#include "frequency.h"
+
+/* The steps of all segments of a resolved description: steps.step[channels->pairs], and so on. */
+void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channels *channels,
+                        struct posemb__steps steps);
+
+/* Bytes of one number of that (resolved) type. */
+uint64_t posemb__number_size(posemb_number_type type);
+
+/* Numbers that say where one token is: the axes of a grid, or 1. */
+uint32_t posemb__axes_of(const posemb_desc *resolved);
+
+/* Whether the rule takes numbers from the positions buffer. */
+bool posemb__has_positions(const posemb_desc *resolved);
+
+/* Whether they are floats. */
+bool posemb__has_float_positions(const posemb_desc *resolved);
+
+/* Whether the rule counts tokens that are not pads, with one of the pads that has to be looked for.
+ */
+bool posemb__counts_tokens(const posemb_desc *resolved);
+
+/* Whether pads have to be looked for, token by token. */
+bool posemb__searches_pads(const posemb_desc *resolved);
+
+#endif

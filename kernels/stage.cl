@@ -111,6 +111,18 @@ static inline bool posemb_is_aligned(const struct posemb_launch *a, const struct
     return (places & (POSEMB_MEMORY * sizeof(float) - 1)) == 0;
 }
 
+/* Segment k. Written out, because one compiler dies of arguments that are indexed by a variable. */
+static inline struct posemb_segment posemb_segment_of(const struct posemb_launch *a, uint k)
+{
+#if POSEMB_GRID
+    if (k == 1)
+        return a->segment[1];
+    if (k == 2)
+        return a->segment[2];
+#endif
+    return a->segment[0];
+}
+
 #define POSEMB_ALL_SUMS ((uint)((1ul << POSEMB_ROWS) - 1ul))
 
 static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a, const struct posemb_segment *segment,
@@ -220,7 +232,7 @@ static inline void posemb_group(const struct posemb_launch *a, const struct pose
     if (sums == POSEMB_ALL_SUMS)
         posemb_prefetch(a, rows);
     for (uint k = 0; k < (POSEMB_GRID ? a->segments : 1u); k++) {
-        const struct posemb_segment segment = a->segment[k];
+        const struct posemb_segment segment = posemb_segment_of(a, k);
         const struct posemb_steps of_segment = posemb_steps_of(a, &segment, steps);
 
         if (sums == POSEMB_ALL_SUMS) {

@@ -21,7 +21,7 @@ posemb_desc kernel_desc(const struct kernel_case *kernel_case)
         .dim = kernel_case->dim,
         .operation = (posemb_operation)(value[FACTOR_OPERATION] + 1),
         .convention = convention,
-        .odd = even_alone ? POSEMB_ODD_FIRST : POSEMB_ODD_DEFAULT,
+        .odd = even_alone ? POSEMB_ODD_ZERO : POSEMB_ODD_DEFAULT,
         .positions = (posemb_position_rule)(value[FACTOR_RULE] + 1),
         .position_type = (posemb_number_type)(value[FACTOR_POSITION_TYPE] + 1),
         .id_type = (posemb_number_type)(value[FACTOR_ID_TYPE] + 1),

@@ -581,6 +581,8 @@ static void test_drawn_descriptions_have_the_bits_of_the_reference(void **state)
             draw_desc(&random, kind, small, &drawn);
             draw_shape(&random, small, &drawn);
             make_data(&random, &drawn, &data);
+            if (getenv("POSEMB_TEST_TRACE"))
+                print_case(&drawn, "running");
             run_reference(&drawn, &data);
             run_device(*state, engine, &drawn, &data);
             cover(&coverage, &drawn, &data);

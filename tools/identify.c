@@ -1142,6 +1142,13 @@ static void find_fits(const struct evidence *e, struct fits *fits)
 
 /* ---- Plain numbers near a fit */
 
+/* How far a sample of the table is from a formula. */
+struct misfit {
+    double squares; /* mean square difference over what rounding explains */
+    double doubt;   /* mean logarithm of the square of that */
+    double drift;   /* the part that float angles have in it */
+};
+
 /* All that says what the table is. `cost` is lower for plainer numbers. */
 struct candidate {
     struct fit fit;
@@ -1150,8 +1157,7 @@ struct candidate {
     double divisor;
     double amplitude;
     double cost;
-    double misfit;
-    double doubt; /* mean logarithm of the variances that the misfit is in units of */
+    struct misfit misfit;
 };
 
 /* What a measurement rules out: the interval of a number, as a part of it. */
@@ -1365,39 +1371,53 @@ static void model_sample(struct sample *sample, const struct candidate *c)
         model_pair(sample, c, c->form.odd == POSEMB_ODD_FIRST ? a->pairs : 0, lone, c->form.odd);
 }
 
-/* The mean square difference over what rounding explains, and the logarithm of that; of a table in
- * float16 or bfloat16, the share of values that another number would have been rounded to. */
-static double misfit_of(const struct sample *sample, double amplitude, double *doubt)
+/* How the sample compares with amplitude times the model; of a table in float16 or bfloat16, how
+ * many values would have been rounded to another number. */
+static struct misfit compare_sample(const struct sample *sample, double amplitude)
 {
     const enum identify_rounding rounding = sample->evidence->rounding;
     const double size = fabs(amplitude);
-    double sum = 0.0;
+    const double n = (double)sample->count;
+    struct misfit misfit = {0.0, 0.0, 0.0};
     struct log_sum logs = {1.0, 0.0};
 
     for (size_t i = 0; i < sample->count; i++) {
         const double expected = amplitude * sample->model[i];
-        double unit = sample->unit[i];
-        double left;
+        const double drift = size * (sample->drift[i] + 1e-12);
+        double unit = drift;
+        double left = sample->value[i];
 
         if (rounding == IDENTIFY_FLOAT32) {
-            unit = 0x1p-24 * fabs(expected) + size * (sample->drift[i] + 1e-12);
-            left = sample->value[i] - expected;
+            unit += 0x1p-24 * fabs(expected);
+            left -= expected;
             add_logarithm(&logs, unit / size);
         } else {
-            left = sample->value[i] - rounded(expected, rounding);
+            unit += sample->unit[i];
+            left -= rounded(expected, rounding);
+            add_logarithm(&logs, unit / sample->unit[i]);
         }
-        sum += square(left / unit);
+        misfit.squares += square(left / unit) / n;
+        misfit.drift += drift / unit / n;
     }
-    *doubt = 2.0 * (logs.sum + log(logs.product)) / (double)sample->count;
-    return sum / (double)sample->count;
+    misfit.doubt = 2.0 * (logs.sum + log(logs.product)) / n;
+    return misfit;
 }
 
-/* What a misfit may exceed the best by and still be no worse. */
-static double misfit_slack(const struct sample *sample, double best)
+static double worth(const struct misfit *misfit)
 {
+    return misfit->squares + misfit->doubt;
+}
+
+/* What another misfit may exceed the best by and still be no worse: of values that were computed in
+ * float and then rounded, the drift sends some to the other neighbour. */
+static double misfit_slack(const struct sample *sample, const struct misfit *best)
+{
+    const double n = (double)sample->count;
+
     if (sample->evidence->rounding == IDENTIFY_FLOAT32)
-        return 1.0 + 0.5 * best;
-    return 1e-2 + 0.25 * best + 2.0 * sqrt(best / (double)sample->count);
+        return 1.0 + 0.5 * best->squares;
+    return 1e-4 + 0.25 * best->squares + best->drift +
+           2.0 * sqrt((best->squares + best->drift) / n);
 }
 
 /* The amplitude of least squares, and by how much of it that may be off. */
@@ -1432,9 +1452,8 @@ static void take_amplitude(const struct sample *sample, struct candidate *c)
     double slack;
     const double measured = measure_amplitude(sample, &slack);
     struct plain tried[12];
-    double misfits[12] = {0.0};
-    double best = HUGE_VAL;
-    double doubt = 0.0;
+    struct misfit misfits[12];
+    size_t best = 0;
     size_t count = 0;
     size_t taken = 0;
 
@@ -1445,14 +1464,14 @@ static void take_amplitude(const struct sample *sample, struct candidate *c)
     tried[count++].value = (double)(float)fabs(measured);
     for (size_t i = 0; i < count; i++) {
         tried[i].value = measured < 0.0 ? -tried[i].value : tried[i].value;
-        misfits[i] = misfit_of(sample, tried[i].value, &doubt);
-        best = misfits[i] < best ? misfits[i] : best;
+        misfits[i] = compare_sample(sample, tried[i].value);
+        best = worth(&misfits[i]) < worth(&misfits[best]) ? i : best;
     }
-    while (taken + 1 < count && misfits[taken] > best + misfit_slack(sample, best))
+    while (taken < best &&
+           worth(&misfits[taken]) > worth(&misfits[best]) + misfit_slack(sample, &misfits[best]))
         taken++;
     c->amplitude = tried[taken].value;
     c->misfit = misfits[taken];
-    c->doubt = doubt;
 }
 
 /* ---- Candidates */
@@ -1461,8 +1480,7 @@ static void take_amplitude(const struct sample *sample, struct candidate *c)
 
 struct candidates {
     size_t count;
-    double best_misfit; /* of the one with the least misfit + doubt */
-    double best_doubt;
+    struct misfit best;
     struct candidate item[CANDIDATES_MAX];
 };
 
@@ -1478,7 +1496,6 @@ struct search {
 static void add_candidate(struct search *search, const struct candidate *candidate)
 {
     struct candidates *all = &search->candidates;
-
     struct candidate *next = &all->item[all->count];
 
     if (all->count == CANDIDATES_MAX)
@@ -1486,18 +1503,17 @@ static void add_candidate(struct search *search, const struct candidate *candida
     *next = *candidate;
     model_sample(&search->sample, next);
     take_amplitude(&search->sample, next);
-    if (all->count++ == 0 || next->misfit + next->doubt < all->best_misfit + all->best_doubt) {
-        all->best_misfit = next->misfit;
-        all->best_doubt = next->doubt;
-    }
+    name_form(&next->form, search->evidence.table->dim, next->amplitude);
+    next->cost += next->form.name_count ? (next->form.default_count ? 0.0 : 1.0) : 3.0;
+    if (all->count++ == 0 || worth(&next->misfit) < worth(&all->best))
+        all->best = next->misfit;
 }
 
 static bool is_as_near_as_any(const struct search *search, const struct candidate *c)
 {
     const struct candidates *all = &search->candidates;
-    const double slack = misfit_slack(&search->sample, all->best_misfit);
 
-    return c->misfit + c->doubt <= all->best_misfit + all->best_doubt + slack;
+    return worth(&c->misfit) <= worth(&all->best) + misfit_slack(&search->sample, &all->best);
 }
 
 /* The base is held: is the fit still as good? */
@@ -1513,7 +1529,7 @@ static bool base_fits(const struct search *search, const struct candidate *c, do
 
 static double cost_of_base(const struct plain *base)
 {
-    const double unusual = base->value > 1e7 || base->value < 10.0 ? 1.0 : 0.0;
+    const double unusual = base->value > 1e7 || base->value < 10.0 ? 2.0 : 0.0;
 
     return base->value == 1e4 ? 0.0 : 2.0 * base->digits + unusual;
 }
@@ -1531,9 +1547,6 @@ static void add_bases(struct search *search, const struct candidate *start, doub
     if (!(measured > POSEMB_BASE_MIN) || !(measured < POSEMB_BASE_MAX))
         return;
     next.form.base = measured;
-    name_form(&next.form, search->evidence.table->dim, 1.0);
-    next.cost += next.form.name_count ? 0.0 : 3.0;
-    start = &next;
     count = plain_numbers(measured, slack < 1.0 ? slack : 1.0, DIGITS_MAX, numbers, PLAIN_MAX);
     for (size_t i = 0; i < count; i++) {
         struct candidate plain = *start;
@@ -1623,7 +1636,8 @@ static const struct candidate *plainest(const struct search *search)
         const struct candidate *c = &search->candidates.item[i];
 
         if (is_as_near_as_any(search, c) &&
-            (!best || c->cost < best->cost || (c->cost == best->cost && c->misfit < best->misfit)))
+            (!best || c->cost < best->cost ||
+             (c->cost == best->cost && worth(&c->misfit) < worth(&best->misfit))))
             best = c;
     }
     return best;
@@ -1801,7 +1815,6 @@ static void describe(struct identification *found, const struct candidate *c)
     const bool falls = c->fit.direction < 0.0;
 
     found->form = c->form;
-    name_form(&found->form, found->dim, c->amplitude);
     found->offset = falls ? -c->fit.parameter[OFFSET] : c->fit.parameter[OFFSET];
     found->step = falls ? -1.0 : 1.0;
     found->frequency = c->frequency;
@@ -1839,25 +1852,34 @@ static bool verify(const struct evidence *e, const struct candidate *c,
     return true;
 }
 
-/* The same function with another denominator, and a base that is about as plain. */
-static void list_others(const struct search *search, const struct candidate *chosen,
-                        struct identification *found)
+static bool is_same_function(const struct candidate *a, const struct candidate *b)
 {
-    const double nearer = 0.2 * misfit_slack(&search->sample, chosen->misfit);
+    const double ratio = log(a->form.base) / a->divisor;
 
-    for (size_t i = 0; i < search->candidates.count; i++) {
-        const struct candidate *c = &search->candidates.item[i];
+    return fabs(log(b->form.base) / b->divisor - ratio) <= 1e-10 * fabs(ratio) &&
+           a->form.odd == b->form.odd && a->form.first == b->form.first &&
+           a->fit.direction == b->fit.direction && a->frequency == b->frequency &&
+           a->amplitude == b->amplitude && a->fit.parameter[OFFSET] == b->fit.parameter[OFFSET];
+}
 
-        if (!is_as_near_as_any(search, c) || c->divisor == chosen->divisor ||
-            c->cost > chosen->cost + 1.0 || c->misfit > chosen->misfit + nearer ||
-            c->form.odd != chosen->form.odd || c->form.first != chosen->form.first ||
-            c->frequency != chosen->frequency || c->amplitude != chosen->amplitude ||
-            c->fit.parameter[OFFSET] != chosen->fit.parameter[OFFSET] || c->form.name_count == 0 ||
-            found->also_count == IDENTIFY_ALSO_MAX)
-            continue;
-        found->also[found->also_count] = c->form;
-        name_form(&found->also[found->also_count++], found->dim, c->amplitude);
-    }
+/* The same function with another denominator, and a base that is about as plain; or one that is as
+ * plain and that the table, for its rounding, does not tell from it. */
+static bool is_alternative(const struct search *search, const struct candidate *c,
+                           const struct candidate *chosen)
+{
+    if (c->divisor == chosen->divisor || c->form.name_count == 0)
+        return false;
+    return is_same_function(c, chosen) ? c->cost <= chosen->cost + 4.0
+                                       : c->cost <= chosen->cost && is_as_near_as_any(search, c);
+}
+
+static void list_alternatives(const struct search *search, const struct candidate *chosen,
+                              struct identification *found)
+{
+    for (size_t i = 0; i < search->candidates.count; i++)
+        if (is_alternative(search, &search->candidates.item[i], chosen) &&
+            found->also_count < IDENTIFY_ALSO_MAX)
+            found->also[found->also_count++] = search->candidates.item[i].form;
 }
 
 /* ---- The answer */
@@ -1958,7 +1980,7 @@ static bool try_rows(struct search *search, size_t low, size_t high, struct iden
     if (!verify(&search->evidence, candidate, found, agreeing))
         return false;
     if (is_enough(*agreeing, found))
-        list_others(search, candidate, found);
+        list_alternatives(search, candidate, found);
     else
         *agreeing = 0;
     return true;

@@ -60,7 +60,7 @@ struct identification {
 
     /* Under IDENTIFY_SINUSOIDAL and IDENTIFY_DEPARTS: row r is the position offset + r * step. */
     struct identified_form form;
-    size_t also_count; /* the same function, said with another base */
+    size_t also_count; /* the same function, or one that the table does not tell from it */
     struct identified_form also[IDENTIFY_ALSO_MAX];
     double offset;
     double step; /* 1, or -1 where positions fall from row to row */

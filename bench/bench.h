@@ -46,6 +46,22 @@ struct bench_overhead {
 posemb_status bench_overhead_run(posemb_session *session, struct bench_overhead *overhead,
                                  posemb_error *error);
 
+/* Each position rule beside the index rule, on the same tokens. */
+enum { BENCH_RULES = 9 };
+
+struct bench_rules {
+    const char *name[BENCH_RULES];
+    double seconds[BENCH_RULES]; /* the smallest of `repeats` samples, interleaved; [0] is the index
+                                    rule */
+    unsigned launches[BENCH_RULES]; /* kernels of one call */
+    uint32_t repeats;
+    size_t differing; /* elements whose bits differ from the reference; there are times only where
+                         it is 0 */
+};
+
+posemb_status bench_rules_run(posemb_session *session, uint32_t batch, uint32_t length,
+                              uint32_t dim, struct bench_rules *result, posemb_error *error);
+
 /* The first calls of a process, on [8,128]x1024 and rows that are in the cache. A launch is
  * measured from posemb_enqueue() to the end of clFinish(). */
 struct bench_first_call {

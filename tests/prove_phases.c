@@ -156,6 +156,38 @@ static bool report(const char *name, const struct worst *worst)
     return good;
 }
 
+/* Amplitudes of every kind: the least and the most that a rounding can weigh lie between 1 and 2.
+ */
+static bool prove_amplitudes(uint64_t stride)
+{
+    static const float amplitudes[] = {1.01f, 1.1f, 1.3f,  1.397f,    1.4142135f,
+                                       -1.2f, 1.6f, 1.99f, 0.0883883f};
+    bool good = true;
+
+    for (size_t i = 0; i < sizeof amplitudes / sizeof *amplitudes; i++) {
+        const double magnitude = fabs((double)amplitudes[i]);
+        struct worst worst = {0};
+
+        for (uint64_t phase = i; phase < PHASES; phase += stride) {
+            double exact_sine, exact_cosine;
+            float sine, cosine;
+
+            posemb__sincos_scaled((uint32_t)phase, amplitudes[i], &sine, &cosine);
+            series((uint32_t)phase, &exact_sine, &exact_cosine);
+            keep_worst(&worst, fabs((double)sine - (double)amplitudes[i] * exact_sine) / magnitude,
+                       (uint32_t)phase);
+            keep_worst(&worst,
+                       fabs((double)cosine - (double)amplitudes[i] * exact_cosine) / magnitude,
+                       (uint32_t)phase);
+        }
+        printf("amplitude %g: max abs error %.4g of it at phase 0x%08x%s\n", (double)amplitudes[i],
+               worst.error, (unsigned)worst.phase,
+               worst.error <= POSEMB_LIMIT_SINCOS_ERROR ? "" : ", above the limit");
+        good = good && worst.error <= POSEMB_LIMIT_SINCOS_ERROR;
+    }
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     const uint64_t stride = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
@@ -177,5 +209,6 @@ int main(int argc, char **argv)
     good = report("cos", &total.c) && good;
     printf("signs: %llu wrong\n", (unsigned long long)total.wrong_signs);
     printf("oracle: max abs error %.2g against MPFR at %d phases\n", oracle_error, SAMPLES + 2);
+    good = prove_amplitudes(stride * 1009) && good;
     return good && total.wrong_signs == 0 && oracle_error <= SERIES_LIMIT ? 0 : 1;
 }

@@ -33,6 +33,7 @@
 struct model {
     posemb_convention convention;
     uint32_t dim;
+    double amplitude;
     uint32_t pairs;
     mpfr_t *turns;
     uint64_t *high;
@@ -45,25 +46,68 @@ struct worst {
     uint32_t channel;
 };
 
-static const posemb_convention conventions[] = {POSEMB_VASWANI, POSEMB_T2T, POSEMB_MARIAN_HF};
+/* What peers do, written down once more: halves or interleaved, and the denominator of the
+ * exponent. */
+struct peer {
+    posemb_convention convention;
+    bool interleaved;
+    bool cosine_first;
+    bool real; /* D / 2 with a half, else rounded down */
+    uint32_t shift;
+    double amplitude_times_d; /* amplitude^2 * D; 0: the amplitude is 1 */
+};
+
+static const struct peer peers[] = {
+    {POSEMB_VASWANI, true, false, true, 0, 0.0},
+    {POSEMB_T2T, false, false, false, 1, 0.0},
+    {POSEMB_MARIAN_HF, false, false, true, 0, 0.0},
+    {POSEMB_MARIAN_CPP, false, false, true, 1, 0.0},
+    {POSEMB_DIT, false, true, false, 0, 0.0},
+    {POSEMB_DDPM, false, false, false, 1, 0.0},
+    {POSEMB_XTRANSFORMERS, false, false, false, 0, 1.0},
+    {POSEMB_MLX, false, false, false, 1, 2.0},
+    {POSEMB_DETR, true, false, true, 0, 0.0},
+};
 static const uint32_t dims[] = {512, 1024, 65};
+
+static const struct peer *peer_of(posemb_convention convention)
+{
+    const struct peer *peer = peers;
+
+    while (peer->convention != convention)
+        peer++;
+    return peer;
+}
+
+/* Whether the convention has rows of that D. */
+static bool has_dim(const struct peer *peer, uint32_t dim)
+{
+    return dim % 2 == 0 || (peer->convention != POSEMB_XTRANSFORMERS &&
+                            peer->convention != POSEMB_MLX && peer->convention != POSEMB_DETR);
+}
 
 enum kind { SINE, COSINE, ZERO };
 
 /* What a channel holds, and of which pair. */
 static enum kind channel_kind(const struct model *model, uint32_t channel, uint32_t *pair)
 {
+    const struct peer *peer = peer_of(model->convention);
+    const enum kind first = peer->cosine_first ? COSINE : SINE;
+    const enum kind second = peer->cosine_first ? SINE : COSINE;
     const uint32_t half = model->dim / 2;
-    const uint32_t sines = model->convention == POSEMB_MARIAN_HF ? model->dim - half : half;
+    const uint32_t firsts = model->convention == POSEMB_MARIAN_HF ? model->dim - half : half;
 
-    if (model->convention == POSEMB_VASWANI) {
+    if (peer->interleaved) {
         *pair = channel / 2;
-        return channel % 2 ? COSINE : SINE;
+        return channel % 2 ? second : first;
     }
-    *pair = channel < sines ? channel : channel - sines;
-    if (channel < sines)
-        return SINE;
-    return *pair < half ? COSINE : ZERO;
+    *pair = channel < firsts ? channel : channel - firsts;
+    if (channel < firsts)
+        return first;
+    if (*pair < half)
+        return second;
+    *pair = 0;
+    return model->convention == POSEMB_MARIAN_CPP ? COSINE : ZERO;
 }
 
 /* turns = BASE^(-i * numerator / denominator) / 2pi */
@@ -99,9 +143,14 @@ static void split_turns(mpfr_t turns, uint64_t *high, uint32_t *low)
 
 static struct model make_model(posemb_convention convention, uint32_t dim)
 {
-    const bool t2t = convention == POSEMB_T2T;
-    struct model model = {.convention = convention, .dim = dim, .pairs = (dim + 1) / 2};
+    const struct peer *peer = peer_of(convention);
+    /* base^(-2i / twice) */
+    const uint32_t twice = (peer->real ? dim : dim / 2 * 2) - 2 * peer->shift;
+    struct model model = {
+        .convention = convention, .dim = dim, .amplitude = 1.0, .pairs = (dim + 1) / 2};
 
+    if (peer->amplitude_times_d > 0.0)
+        model.amplitude = (double)(float)sqrt(peer->amplitude_times_d / dim);
     model.turns = calloc(model.pairs, sizeof *model.turns);
     model.high = calloc(model.pairs, sizeof *model.high);
     model.low = calloc(model.pairs, sizeof *model.low);
@@ -109,7 +158,7 @@ static struct model make_model(posemb_convention convention, uint32_t dim)
         abort();
     for (uint32_t i = 0; i < model.pairs; i++) {
         mpfr_init2(model.turns[i], PRECISION);
-        set_turns(model.turns[i], i, t2t ? 1 : 2, t2t ? dim / 2 - 1 : dim);
+        set_turns(model.turns[i], i, 2, twice);
         split_turns(model.turns[i], &model.high[i], &model.low[i]);
     }
     return model;
@@ -199,7 +248,8 @@ static void find_worst(const struct model *model, const int64_t *positions, size
         for (size_t n = 0; n < now * model->dim; n++) {
             const int64_t position = positions[done + n / model->dim];
             const uint32_t channel = (uint32_t)(n % model->dim);
-            const double error = fabs(rows[n] - near_value(model, position, channel));
+            const double exact = model->amplitude * near_value(model, position, channel);
+            const double error = fabs(rows[n] - exact) / model->amplitude;
 
             if (!(error <= worst->error))
                 *worst = (struct worst){error, position, channel};
@@ -271,10 +321,13 @@ static void check_oracle(const struct model *model)
 
 static void for_each_model(void (*check)(const struct model *model))
 {
-    for (size_t c = 0; c < sizeof conventions / sizeof *conventions; c++)
+    for (size_t c = 0; c < sizeof peers / sizeof *peers; c++)
         for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
-            struct model model = make_model(conventions[c], dims[d]);
+            struct model model;
 
+            if (!has_dim(&peers[c], dims[d]))
+                continue;
+            model = make_model(peers[c].convention, dims[d]);
             check(&model);
             free_model(&model);
         }
@@ -290,6 +343,144 @@ static void test_the_oracle_equals_mpfr(void **state)
 {
     (void)state;
     for_each_model(check_oracle);
+}
+
+/* ---- Float positions: the exact value of the float, fractions and whole turns included. */
+
+struct float_case {
+    posemb_convention convention;
+    double frequency;
+    double position_scale;
+    float amplitude;
+};
+
+static float draw_float(int n)
+{
+    const uint64_t bits = random_u64();
+    const float any = (float)((int64_t)(bits >> 20) % (1 << 24)) * 0x1p-24f;
+    const int exponents[] = {0, 1, 4, 10, 17, 24, 30, -20, -100, -149};
+    const float value = ldexpf(any, exponents[n % 10]);
+
+    return bits & 1 && value <= 0x1p31f ? -value : value;
+}
+
+/* angle = position * position_scale * frequency * base^(-2 pair / twice) */
+static double exact_float(const struct float_case *what, uint32_t dim, float position,
+                          uint32_t channel)
+{
+    const struct peer *peer = peer_of(what->convention);
+    const struct model shape = {.convention = what->convention, .dim = dim};
+    const uint32_t twice = (peer->real ? dim : dim / 2 * 2) - 2 * peer->shift;
+    uint32_t pair;
+    const enum kind kind = channel_kind(&shape, channel, &pair);
+    mpfr_t angle, power;
+    double value;
+
+    mpfr_inits2(400, angle, power, (mpfr_ptr)NULL);
+    mpfr_set_ui(power, BASE, MPFR_RNDN);
+    mpfr_log(power, power, MPFR_RNDN);
+    mpfr_mul_ui(power, power, 2 * (unsigned long)pair, MPFR_RNDN);
+    mpfr_div_ui(power, power, twice, MPFR_RNDN);
+    mpfr_neg(power, power, MPFR_RNDN);
+    mpfr_exp(power, power, MPFR_RNDN);
+    mpfr_set_d(angle, (double)position, MPFR_RNDN);
+    mpfr_mul_d(angle, angle, what->frequency, MPFR_RNDN);
+    mpfr_mul_d(angle, angle, what->position_scale, MPFR_RNDN);
+    mpfr_mul(angle, angle, power, MPFR_RNDN);
+    if (kind == SINE)
+        mpfr_sin(angle, angle, MPFR_RNDN);
+    else
+        mpfr_cos(angle, angle, MPFR_RNDN);
+    value = (double)what->amplitude * mpfr_get_d(angle, MPFR_RNDN);
+    mpfr_clears(angle, power, (mpfr_ptr)NULL);
+    return value;
+}
+
+static void check_floats(const struct float_case *what, uint32_t dim)
+{
+    enum { COUNT = 200 };
+    float positions[COUNT];
+    float *rows = malloc(sizeof *rows * COUNT * dim);
+    const posemb_desc desc = {.dim = dim,
+                              .operation = POSEMB_TABLE,
+                              .convention = what->convention,
+                              .positions = POSEMB_POSITIONS_EXPLICIT,
+                              .position_type = POSEMB_FLOAT32,
+                              .frequency = what->frequency,
+                              .position_scale = what->position_scale,
+                              .amplitude = what->amplitude};
+    const posemb_host_args args = {
+        .shape = {.batch = 1, .length = COUNT}, .positions = positions, .out = rows};
+
+    assert_non_null(rows);
+    for (int n = 0; n < COUNT; n++)
+        positions[n] = draw_float(n);
+    assert_int_equal(posemb_reference_run(&desc, &args, NULL), POSEMB_OK);
+    for (size_t n = 0; n < (size_t)COUNT * dim; n++) {
+        const float position = positions[n / dim];
+        const uint32_t channel = (uint32_t)(n % dim);
+        const double exact = exact_float(what, dim, position, channel);
+
+        if (!(fabs(rows[n] - exact) <= POSEMB_LIMIT_VALUE_ERROR * fabs((double)what->amplitude)))
+            fail_msg("convention %d, D %u, position %a, channel %u: %.9g, exact %.9g",
+                     (int)what->convention, (unsigned)dim, (double)position, (unsigned)channel,
+                     (double)rows[n], exact);
+    }
+    free(rows);
+    mpfr_free_cache();
+}
+
+static void test_float_positions_are_within_the_promise(void **state)
+{
+    static const struct float_case cases[] = {
+        {POSEMB_DIT, 1.0, 1.0, 1.0f},
+        {POSEMB_DDPM, 1.0, 1000.0, 1.0f},
+        {POSEMB_VASWANI, 6.283185307179586, 1.0,
+         -0.7f}, /* a whole turn per position, and a little less */
+        {POSEMB_MARIAN_HF, 1e9, 1.0, 1.0f},
+        {POSEMB_MLX, 1.0, 0x1p-30, 1.4f},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (uint32_t dim = 8; dim <= 66; dim += 58)
+            check_floats(&cases[i], dim);
+}
+
+/* The same number as an integer and as a float gives the same bits, of every convention and
+ * amplitude. */
+static void test_whole_floats_are_integers(void **state)
+{
+    enum { COUNT = 400, DIM = 34 };
+    int64_t integers[COUNT];
+    float floats[COUNT];
+    static float rows[2][COUNT][DIM];
+
+    (void)state;
+    for (int n = 0; n < COUNT; n++) {
+        const int64_t draw = (int64_t)(random_u64() % 0x180000000u) + POSEMB_POSITION_MIN;
+
+        floats[n] = (float)(draw >> random_u64() % 33);
+        integers[n] = (int64_t)floats[n];
+        if (integers[n] > POSEMB_POSITION_MAX)
+            floats[n] = 0.0f, integers[n] = 0;
+    }
+    for (size_t c = 0; c < sizeof peers / sizeof *peers; c++)
+        for (int given = 0; given < 2; given++) {
+            const posemb_desc desc = {.dim = DIM,
+                                      .operation = POSEMB_TABLE,
+                                      .convention = peers[c].convention,
+                                      .positions = POSEMB_POSITIONS_EXPLICIT,
+                                      .position_type = given ? POSEMB_FLOAT32 : POSEMB_INT64,
+                                      .frequency = c % 2 ? 1e7 : 1.0};
+            const posemb_host_args args = {.shape = {.batch = 1, .length = COUNT},
+                                           .positions = given ? (void *)floats : (void *)integers,
+                                           .out = rows[given]};
+
+            assert_int_equal(posemb_reference_run(&desc, &args, NULL), POSEMB_OK);
+            if (given)
+                assert_memory_equal(rows[0], rows[1], sizeof rows[0]);
+        }
 }
 
 static bool whole_is_good = true;
@@ -313,6 +504,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_oracle_equals_mpfr),
         cmocka_unit_test(test_values_are_within_the_promise),
+        cmocka_unit_test(test_float_positions_are_within_the_promise),
+        cmocka_unit_test(test_whole_floats_are_integers),
     };
 
     if (argc > 1 && strcmp(argv[1], "--whole") == 0) {

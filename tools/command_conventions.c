@@ -21,8 +21,8 @@ int command_conventions(int count, char **arguments)
     for (size_t i = 0; i < posemb_convention_count(); i++) {
         const posemb_convention_info *info = posemb_convention_at(i);
 
-        printf("%-10s %s\n           w_i = %s; an odd D %s\n           %s\n", info->name,
-               info->channels, info->formula, info->odd, info->source);
+        printf("%-14s %s, amplitude %s\n               w_i = %s; an odd D %s\n               %s\n",
+               info->name, info->channels, info->amplitude, info->formula, info->odd, info->source);
     }
     return EXIT_DONE;
 }

@@ -5,17 +5,34 @@
 static const char help[] =
     "usage: posemb encode --ids FILE.npy --tokens FILE.npy|FILE.safetensors[:TENSOR] --out "
     "FILE.npy\n"
-    "                     [--convention NAME] [--base X] [--scale X|sqrt]\n"
-    "                     [--start P | --positions FILE.npy] [--allow-bad-ids] [--device DEV]\n\n"
+    "                     [--model NAME | --convention NAME ...] [--scale X|sqrt] [--start P] "
+    "[--past N]\n"
+    "                     [--positions FILE.npy | --rule RULE | --cu-seqlens FILE.npy]\n"
+    "                     [--pad-id N | --mask FILE.npy | --left-pads FILE.npy | --lengths "
+    "FILE.npy]\n"
+    "                     [--pads computed|zero-position|zero-row] [--positions-out FILE.npy]\n"
+    "                     [--allow-bad-ids] [--device DEV]\n\n"
     "out[t,:] = scale * E[id[t],:] + PE(position[t])\n\n"
     "  --ids         int32 or int64, [T] or [B, S]; the output is float32 [T, D] or [B, S, D]\n"
     "  --tokens      E, float32 [V, D]; of a safetensors file the tensor named, else its only 2-D "
     "one\n"
-    "  --convention  vaswani (default), t2t, marian-hf: see posemb conventions\n"
-    "  --base        wavelength ratio, 2^-32 ... 2^32; default 10000\n"
-    "  --scale       factor of the token rows, not 0, or sqrt for the square root of D; default 1\n"
-    "  --start       position of the first column, -2^31 ... 2^32-1; default 0\n"
-    "  --positions   int32 or int64: [S] for all batch rows, or [B, S] or [T], one for each token\n"
+    "  --scale       factor of the token rows, not 0, or sqrt for the square root of D; default "
+    "the\n"
+    "                model's, else 1\n"
+    "  --start       added to every position, -2^31 ... 2^32-1; default the model's, else 0\n"
+    "  --past        tokens of each row before the first column; default 0\n"
+    "  --positions   int32, int64 or float32: [S] for all batch rows, or [B, S] or [T], one for "
+    "each "
+    "token\n"
+    "  --rule        index (default), or count or count-before: of the tokens that are not pads\n"
+    "  --cu-seqlens  int32 or int64 [N + 1]: ids [T] are N sequences, which begin where it says\n"
+    "  --pad-id      the id of pads\n"
+    "  --mask        int32 or int64 [B, past + S]: 0 where there is a pad\n"
+    "  --left-pads, --lengths  int32 or int64 [B]: pads before the tokens of a row, or how many "
+    "tokens\n"
+    "                are at its end\n"
+    "  --pads        what rows of pads hold; default the model's, else computed as any other\n"
+    "  --positions-out  write the positions used, int64 (or float32) [B, S]\n"
     "  --allow-bad-ids  bad ids (and positions) give rows of zeros and a note, not a failure\n"
     "  --device      a number of posemb devices, name:SUBSTRING, or reference; default\n"
     "                $POSEMB_DEVICE, else the first usable device\n"
@@ -25,14 +42,22 @@ static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"ids", required_argument, NULL, OPTION_IDS},
     {"tokens", required_argument, NULL, OPTION_TOKENS},
-    {"convention", required_argument, NULL, OPTION_CONVENTION},
-    {"base", required_argument, NULL, OPTION_BASE},
     {"scale", required_argument, NULL, OPTION_SCALE},
     {"start", required_argument, NULL, OPTION_START},
+    {"past", required_argument, NULL, OPTION_PAST},
     {"positions", required_argument, NULL, OPTION_POSITIONS},
+    {"rule", required_argument, NULL, OPTION_RULE},
+    {"cu-seqlens", required_argument, NULL, OPTION_CU_SEQLENS},
+    {"pad-id", required_argument, NULL, OPTION_PAD_ID},
+    {"mask", required_argument, NULL, OPTION_MASK},
+    {"left-pads", required_argument, NULL, OPTION_LEFT_PADS},
+    {"lengths", required_argument, NULL, OPTION_LENGTHS},
+    {"pads", required_argument, NULL, OPTION_PADS},
+    {"positions-out", required_argument, NULL, OPTION_POSITIONS_OUT},
     {"allow-bad-ids", no_argument, NULL, OPTION_ALLOW_BAD_IDS},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {"out", required_argument, NULL, OPTION_OUT},
+    SINUSOID_OPTIONS,
     {NULL, 0, NULL, 0}};
 
 int command_encode(int count, char **arguments)

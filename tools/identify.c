@@ -1504,7 +1504,7 @@ static void add_candidate(struct search *search, const struct candidate *candida
     model_sample(&search->sample, next);
     take_amplitude(&search->sample, next);
     name_form(&next->form, search->evidence.table->dim, next->amplitude);
-    next->cost += next->form.name_count ? (next->form.default_count ? 0.0 : 1.0) : 3.0;
+    next->cost += next->form.name_count ? (next->form.default_count ? 0.0 : 1.0) : 5.0;
     if (all->count++ == 0 || worth(&next->misfit) < worth(&all->best))
         all->best = next->misfit;
 }

@@ -123,22 +123,101 @@ posemb_status read_token_table(const char *path, float **table, uint64_t *vocab,
     return status;
 }
 
-static posemb_status read_ints(const char *path, const char *what, npy_array *array,
-                               posemb_error *error)
+static posemb_status read_numbers(const char *path, const char *what, bool floats, npy_array *array,
+                                  posemb_error *error)
 {
     posemb_status status = npy_read(path, array, error);
 
-    if (status == POSEMB_OK && (array->type == NPY_F4 || array->rank < 1 || array->rank > 2))
+    if (status == POSEMB_OK &&
+        ((array->type == NPY_F4 && !floats) || array->rank < 1 || array->rank > 2))
         status =
             posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                         "%.200s: %s are int32 or int64 of rank 1 or 2, not %s of rank %" PRIu32,
-                         path, what, array->type == NPY_F4 ? "float" : "integers", array->rank);
+                         "%.200s: %s are int32%s int64%s of rank 1 or 2, not %s of rank %" PRIu32,
+                         path, what, floats ? "," : " or", floats ? " or float32" : "",
+                         array->type == NPY_F4 ? "float" : "integers", array->rank);
     return status;
 }
 
-static posemb_number_type int_type_of(const npy_array *array)
+static posemb_status read_ints(const char *path, const char *what, npy_array *array,
+                               posemb_error *error)
 {
+    return read_numbers(path, what, false, array, error);
+}
+
+static posemb_number_type number_type_of(const npy_array *array)
+{
+    if (array->type == NPY_F4)
+        return POSEMB_FLOAT32;
     return array->type == NPY_I8 ? POSEMB_INT64 : POSEMB_INT32;
+}
+
+/* The fields that are set go before what the model says; 0 is never a value of its own. */
+static void override(const posemb_desc *set, posemb_desc *desc)
+{
+#define TAKE(field)                                                                                \
+    if (set->field)                                                                                \
+    desc->field = set->field
+    TAKE(convention);
+    TAKE(layout);
+    TAKE(first);
+    TAKE(odd);
+    TAKE(base);
+    TAKE(amplitude);
+    TAKE(frequency);
+    TAKE(position_scale);
+    TAKE(positions);
+    TAKE(pad_policy);
+    TAKE(token_scale);
+#undef TAKE
+    if (set->denominator || set->shift != 0.0) {
+        desc->denominator = set->denominator;
+        desc->shift = set->shift;
+    }
+    if (set->grid.axes) {
+        const posemb_grid from_model = desc->grid;
+
+        desc->grid = set->grid;
+        if (from_model.axes == set->grid.axes && set->grid.segment_axis[0] == 0)
+            memcpy(desc->grid.segment_axis, from_model.segment_axis,
+                   sizeof from_model.segment_axis);
+    }
+}
+
+/* The description of the model, with what the options set. The dim must be known. */
+static posemb_status apply_model(const struct stage_options *options, struct inputs *inputs,
+                                 posemb_error *error)
+{
+    const posemb_desc set = inputs->desc;
+    posemb_desc desc;
+    int64_t start = 0;
+    posemb_status status;
+
+    if (!options->model)
+        return POSEMB_OK;
+    status = posemb_model_preset(options->model, set.dim, &desc, &start, error);
+    if (status != POSEMB_OK)
+        return status;
+    override(&set, &desc);
+    desc.dim = set.dim;
+    desc.operation = set.operation;
+    desc.id_type = set.id_type;
+    inputs->desc = desc;
+    if (!options->has_start)
+        inputs->args.shape.start = start;
+    return POSEMB_OK;
+}
+
+/* A table has the model's sinusoids at positions that the options name. */
+static void forget_rule(struct inputs *inputs)
+{
+    posemb_desc *desc = &inputs->desc;
+
+    desc->positions = POSEMB_POSITIONS_INDEX;
+    desc->position_type = POSEMB_NUMBER_DEFAULT;
+    desc->padding = POSEMB_PADDING_DEFAULT;
+    desc->pad_policy = POSEMB_PAD_DEFAULT;
+    desc->pad_id = 0;
+    desc->token_scale = 0.0f;
 }
 
 /* Positions [S] are shared by the batch; [B, S] and [T] are one for each token. */
@@ -146,11 +225,13 @@ static posemb_status read_positions(const char *path, struct inputs *inputs, pos
 {
     const posemb_shape *shape = &inputs->args.shape;
     const npy_array *positions = &inputs->positions;
-    posemb_status status = read_ints(path, "positions", &inputs->positions, error);
+    posemb_status status = read_numbers(path, "positions", true, &inputs->positions, error);
 
     if (status != POSEMB_OK)
         return status;
-    inputs->desc.position_type = int_type_of(positions);
+    inputs->desc.position_type = number_type_of(positions);
+    if (positions->type == NPY_F4 && inputs->args.shape.start != 0)
+        inputs->args.shape.start = 0; /* the model's; --start and --positions exclude each other */
     inputs->args.positions = positions->data;
     if (positions->rank == 1 && positions->shape[0] == shape->length)
         inputs->desc.positions = POSEMB_POSITIONS_EXPLICIT_SHARED;
@@ -204,6 +285,84 @@ static void take_shape(const npy_array *array, struct inputs *inputs)
     memcpy(inputs->out_shape, array->shape, array->rank * sizeof *array->shape);
 }
 
+/* cu_seqlens [N + 1] */
+static posemb_status read_cu_seqlens(const char *path, struct inputs *inputs, posemb_error *error)
+{
+    posemb_status status = read_ints(path, "cu_seqlens", &inputs->positions, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    if (inputs->positions.rank != 1 || inputs->positions.count < 2)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: cu_seqlens are at least two numbers of rank 1, not %" PRIu64
+                            " of rank %" PRIu32,
+                            path, inputs->positions.count, inputs->positions.rank);
+    inputs->desc.positions = POSEMB_POSITIONS_RAGGED;
+    inputs->desc.position_type = number_type_of(&inputs->positions);
+    inputs->args.positions = inputs->positions.data;
+    inputs->args.shape.sequences = inputs->positions.count - 1;
+    return POSEMB_OK;
+}
+
+/* [B] numbers, or a mask [B, past + S]. */
+static posemb_status read_padding(const char *path, posemb_padding padding, struct inputs *inputs,
+                                  posemb_error *error)
+{
+    const posemb_shape *shape = &inputs->args.shape;
+    const bool mask = padding == POSEMB_PADDING_MASK;
+    const npy_array *array = &inputs->padding;
+    posemb_status status = read_ints(path, mask ? "masks" : "lengths", &inputs->padding, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    if (mask ? array->rank != 2 || array->shape[0] != shape->batch ||
+                   array->shape[1] != shape->past + shape->length
+             : array->rank != 1 || array->count != shape->batch)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: %" PRIu64 " numbers of rank %" PRIu32
+                            " do not fit ids of [%" PRIu64 ", %" PRIu64 "] and a past of %" PRIu64,
+                            path, array->count, array->rank, shape->batch, shape->length,
+                            shape->past);
+    inputs->desc.padding = padding;
+    inputs->desc.padding_type = number_type_of(array);
+    inputs->desc.pad_id = 0; /* the model's, if any */
+    inputs->args.padding = array->data;
+    return POSEMB_OK;
+}
+
+/* Where tokens are, as far as the options say. */
+static posemb_status read_rule(const struct stage_options *options, struct inputs *inputs,
+                               posemb_error *error)
+{
+    if (options->has_pad_id) {
+        inputs->desc.padding = POSEMB_PADDING_TOKEN;
+        inputs->desc.pad_id = options->desc.pad_id;
+    }
+    if (options->mask)
+        return read_padding(options->mask, POSEMB_PADDING_MASK, inputs, error);
+    if (options->left_pads)
+        return read_padding(options->left_pads, POSEMB_PADDING_LEFT_COUNT, inputs, error);
+    if (options->lengths)
+        return read_padding(options->lengths, POSEMB_PADDING_LEFT_LENGTH, inputs, error);
+    if (options->cu_seqlens)
+        return read_cu_seqlens(options->cu_seqlens, inputs, error);
+    if (options->positions)
+        return read_positions(options->positions, inputs, error);
+    return POSEMB_OK;
+}
+
+static posemb_status allocate_positions_out(struct inputs *inputs, posemb_error *error)
+{
+    const uint64_t tokens = inputs->args.shape.batch * inputs->args.shape.length;
+
+    inputs->positions_out = calloc((size_t)tokens + 1, sizeof(int64_t) * POSEMB_AXES_MAX);
+    inputs->args.positions_out = inputs->positions_out;
+    if (!inputs->positions_out)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %" PRIu64 " positions",
+                            tokens);
+    return POSEMB_OK;
+}
+
 posemb_status inputs_read_encode(const struct stage_options *options, struct inputs *inputs,
                                  posemb_error *error)
 {
@@ -218,38 +377,62 @@ posemb_status inputs_read_encode(const struct stage_options *options, struct inp
     if (status != POSEMB_OK)
         return status;
     take_shape(&inputs->ids, inputs);
-    inputs->desc.id_type = int_type_of(&inputs->ids);
+    inputs->args.shape.past = (uint64_t)options->past;
+    inputs->desc.id_type = number_type_of(&inputs->ids);
     inputs->args.ids = inputs->ids.data;
     inputs->args.table = inputs->table;
+    status = apply_model(options, inputs, error);
     if (options->scale_is_sqrt)
         inputs->desc.token_scale = sqrtf((float)inputs->desc.dim);
-    if (options->positions)
-        status = read_positions(options->positions, inputs, error);
+    if (status == POSEMB_OK)
+        status = read_rule(options, inputs, error);
+    if (status == POSEMB_OK && options->positions_out)
+        status = allocate_positions_out(inputs, error);
     if (status == POSEMB_OK)
         status = allocate_out(inputs, error);
     return status;
 }
 
+/* The columns of a table without given positions: --count of them, or a grid. */
+static void take_columns(const struct stage_options *options, struct inputs *inputs)
+{
+    uint64_t columns = (uint64_t)options->count;
+
+    if (inputs->desc.grid.axes)
+        columns = 1;
+    for (uint32_t axis = 0; axis < inputs->desc.grid.axes; axis++)
+        columns = columns > POSEMB_TOKENS_MAX ? columns : columns * inputs->desc.grid.count[axis];
+    inputs->args.shape.batch = 1;
+    inputs->args.shape.length = columns;
+    inputs->out_rank = 1;
+    inputs->out_shape[0] = columns;
+}
+
 posemb_status inputs_read_table(const struct stage_options *options, struct inputs *inputs,
                                 posemb_error *error)
 {
-    posemb_status status = POSEMB_OK;
+    posemb_status status;
 
     start_inputs(options, inputs);
     inputs->desc.operation = POSEMB_TABLE;
+    status = apply_model(options, inputs, error);
+    if (status != POSEMB_OK)
+        return status;
+    if (options->model) {
+        forget_rule(inputs);
+        if (!inputs->desc.grid.axes && !options->has_start)
+            inputs->args.shape.start = 0;
+    }
     if (options->positions) {
-        status = read_ints(options->positions, "positions", &inputs->positions, error);
+        status = read_numbers(options->positions, "positions", true, &inputs->positions, error);
         if (status == POSEMB_OK) {
             take_shape(&inputs->positions, inputs);
             inputs->desc.positions = POSEMB_POSITIONS_EXPLICIT;
-            inputs->desc.position_type = int_type_of(&inputs->positions);
+            inputs->desc.position_type = number_type_of(&inputs->positions);
             inputs->args.positions = inputs->positions.data;
         }
     } else {
-        inputs->args.shape.batch = 1;
-        inputs->args.shape.length = (uint64_t)options->count;
-        inputs->out_rank = 1;
-        inputs->out_shape[0] = (uint64_t)options->count;
+        take_columns(options, inputs);
     }
     if (status == POSEMB_OK)
         status = allocate_out(inputs, error);
@@ -260,8 +443,11 @@ void inputs_free(struct inputs *inputs)
 {
     npy_free(&inputs->ids);
     npy_free(&inputs->positions);
+    npy_free(&inputs->padding);
     free(inputs->table);
     free(inputs->args.out);
+    free(inputs->positions_out);
     inputs->table = NULL;
     inputs->args.out = NULL;
+    inputs->positions_out = NULL;
 }

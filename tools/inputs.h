@@ -7,13 +7,15 @@
 
 struct inputs {
     npy_array ids;
-    npy_array positions;
-    float *table; /* [vocab, D] */
+    npy_array positions; /* or cu_seqlens */
+    npy_array padding;   /* mask, left pads or lengths */
+    float *table;        /* [vocab, D] */
     posemb_desc desc;
     posemb_host_args args; /* `out` is allocated too */
     posemb_record record;
     uint32_t out_rank;
     uint64_t out_shape[NPY_RANK_MAX];
+    void *positions_out; /* [B, S], or NULL */
 };
 
 /* Read ids and token table; describe the call of `posemb encode`. */

@@ -17,6 +17,7 @@ static const struct {
     {"bench", command_bench, "measure the stage against plain copies"},
     {"cache", command_cache, "look at the compiled programs that are kept on disk"},
     {"conventions", command_conventions, "list the sinusoid conventions"},
+    {"models", command_models, "list the models whose positions are known by name"},
     {"sentences", command_sentences, "show what positions do to sentences of a real model"},
 };
 

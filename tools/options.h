@@ -11,6 +11,7 @@
 struct stage_options {
     posemb_desc desc;
     bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
+    const char *model;  /* NULL: none; what is set here goes before what the model says */
     bool has_start;
     int64_t start;
     bool has_count;
@@ -19,6 +20,13 @@ struct stage_options {
     const char *ids;
     const char *tokens;
     const char *positions;
+    bool has_pad_id; /* desc.pad_id */
+    int64_t past;
+    const char *mask;
+    const char *left_pads;
+    const char *lengths;
+    const char *cu_seqlens;
+    const char *positions_out;
     const char *device; /* NULL: $POSEMB_DEVICE, else the first usable */
     const char *out;
 };
@@ -37,8 +45,47 @@ enum {
     OPTION_POSITIONS,
     OPTION_ALLOW_BAD_IDS,
     OPTION_DEVICE,
-    OPTION_OUT
+    OPTION_OUT,
+    OPTION_MODEL,
+    OPTION_LAYOUT,
+    OPTION_FIRST,
+    OPTION_DENOMINATOR,
+    OPTION_SHIFT,
+    OPTION_ODD,
+    OPTION_AMPLITUDE,
+    OPTION_FREQUENCY,
+    OPTION_POSITION_SCALE,
+    OPTION_GRID,
+    OPTION_RULE,
+    OPTION_PADS,
+    OPTION_PAD_ID,
+    OPTION_PAST,
+    OPTION_MASK,
+    OPTION_LEFT_PADS,
+    OPTION_LENGTHS,
+    OPTION_CU_SEQLENS,
+    OPTION_POSITIONS_OUT
 };
+
+/* The rows of an option table that name the sinusoids, for those who list their own after them. */
+#define SINUSOID_OPTIONS                                                                           \
+    {"model", required_argument, NULL, OPTION_MODEL},                                              \
+        {"convention", required_argument, NULL, OPTION_CONVENTION},                                \
+        {"base", required_argument, NULL, OPTION_BASE},                                            \
+        {"layout", required_argument, NULL, OPTION_LAYOUT},                                        \
+        {"first", required_argument, NULL, OPTION_FIRST},                                          \
+        {"denominator", required_argument, NULL, OPTION_DENOMINATOR},                              \
+        {"shift", required_argument, NULL, OPTION_SHIFT},                                          \
+        {"odd", required_argument, NULL, OPTION_ODD},                                              \
+        {"amplitude", required_argument, NULL, OPTION_AMPLITUDE},                                  \
+        {"frequency", required_argument, NULL, OPTION_FREQUENCY},                                  \
+        {"position-scale", required_argument, NULL, OPTION_POSITION_SCALE},                        \
+    {                                                                                              \
+        "grid", required_argument, NULL, OPTION_GRID                                               \
+    }
+
+/* What --help says of them. */
+extern const char sinusoid_help[];
 
 /* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help
  * was printed. */

@@ -37,12 +37,18 @@ static void report_positions(const struct inputs *inputs)
     const uint32_t token = inputs->record.position_first;
     const uint64_t length = inputs->args.shape.length;
     const bool shared = inputs->desc.positions == POSEMB_POSITIONS_EXPLICIT_SHARED;
+    const uint64_t index = shared ? token % length : token;
 
     print_token(inputs, token);
-    fprintf(
-        stderr,
-        "has position %" PRId64 ", outside -2^31 ... 2^32-1 (%" PRIu32 " bad positions in all)\n",
-        int_at(&inputs->positions, shared ? token % length : token), inputs->record.position_count);
+    if (inputs->desc.positions != POSEMB_POSITIONS_EXPLICIT && !shared)
+        fprintf(stderr, "has no position: what its rule looks at is out of order or range");
+    else if (inputs->positions.type == NPY_F4)
+        fprintf(stderr, "has position %g, outside -2^31 ... 2^32-1",
+                (double)((const float *)inputs->positions.data)[index]);
+    else
+        fprintf(stderr, "has position %" PRId64 ", outside -2^31 ... 2^32-1",
+                int_at(&inputs->positions, index));
+    fprintf(stderr, " (%" PRIu32 " bad positions in all)\n", inputs->record.position_count);
 }
 
 static int judge_record(const struct stage_options *options, const struct inputs *inputs)
@@ -66,6 +72,12 @@ static int write_out(const struct stage_options *options, const struct inputs *i
 {
     posemb_error error;
 
+    const bool floats = inputs->desc.position_type == POSEMB_FLOAT32;
+
+    if (options->positions_out &&
+        npy_write(options->positions_out, floats ? NPY_F4 : NPY_I8, inputs->out_rank - 1,
+                  inputs->out_shape, inputs->positions_out, &error) != POSEMB_OK)
+        return command_failed(&error);
     if (npy_write(options->out, NPY_F4, inputs->out_rank, inputs->out_shape, inputs->args.out,
                   &error) != POSEMB_OK)
         return command_failed(&error);

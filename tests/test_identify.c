@@ -347,6 +347,35 @@ static bool numbers_are_true(const struct truth *truth, const struct identificat
            found->offset == (double)truth->offset && found->step == 1.0;
 }
 
+static int digits_of(double x)
+{
+    char text[32];
+    int digits = 0;
+
+    snprintf(text, sizeof text, "%.12e", x);
+    for (const char *at = text; *at != 'e'; at++)
+        if (*at >= '1' && *at <= '9')
+            digits = (int)(at - text) + (at == text ? 1 : 0);
+    return digits;
+}
+
+/* A rounded table that the answer gives too, bit for bit, with no more digits than the truth. */
+static bool is_not_told_apart(const struct truth *truth, const float *table,
+                              const struct identification *found)
+{
+    struct truth answer = *truth;
+    float *made;
+    bool is_same;
+
+    answer.convention = convention_named(found->form.names[0]);
+    answer.base = found->form.base;
+    made = make_table(&answer);
+    is_same = truth->rounding != TO_FLOAT && digits_of(answer.base) <= digits_of(truth->base) &&
+              memcmp(made, table, truth->rows * truth->dim * sizeof *made) == 0;
+    free(made);
+    return is_same;
+}
+
 enum judgement { WRONG, OTHER_NAME, RIGHT };
 
 /* OTHER_NAME: the same table by another base, which is as plain a number. */
@@ -367,7 +396,7 @@ static enum judgement judge(const struct truth *truth, const float *table,
     for (size_t i = 0; i < found->also_count; i++)
         if (form_is_true(truth, &found->also[i]))
             return OTHER_NAME;
-    return WRONG;
+    return is_not_told_apart(truth, table, found) ? OTHER_NAME : WRONG;
 }
 
 struct tally {

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --first-calls] [--json FILE]\n\n"
+    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --rules | --first-calls] [--json "
+    "FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
     "several widths and store kinds; the best counts), interleaved in this process. Every element "
@@ -30,16 +31,18 @@ static const char help[] =
     "the\n"
     "            first usable device\n"
     "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
+    "  --rules       measure the position rules beside the index rule alone\n"
     "  --first-calls  measure the first calls of a process alone\n"
     "  --json    write one JSON object a line; bench/README.md documents them\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS };
+enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES };
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {"shape", required_argument, NULL, OPTION_SHAPE},
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
+    {"rules", no_argument, NULL, OPTION_RULES},
     {"json", required_argument, NULL, OPTION_JSON},
     {NULL, 0, NULL, 0}};
 
@@ -62,6 +65,7 @@ struct bench_options {
     const char *json;
     bool has_shape;
     bool first_calls; /* nothing else */
+    bool rules;       /* likewise */
     uint32_t shape[3];
 };
 
@@ -254,6 +258,49 @@ static int run_first_calls(const struct target *target, struct report *report)
     return EXIT_DONE;
 }
 
+static int run_rules(const struct target *target, const uint32_t shape[3], struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_rules rules;
+
+    if (bench_rules_run(target->session, shape[0], shape[1], shape[2], &rules, &report->error) !=
+        POSEMB_OK)
+        return command_failed(&report->error);
+    printf("  position rules, encode [%" PRIu32 ",%" PRIu32 ",%" PRIu32 "], / index positions\n",
+           shape[0], shape[1], shape[2]);
+    if (rules.differing > 0) {
+        printf("MISMATCH: %zu values differ from the reference; no number\n", rules.differing);
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < BENCH_RULES; i++) {
+        const double ratio = rules.seconds[i] / rules.seconds[0];
+
+        printf("  %-30s %10.1f us  %5.2f  %s\n", rules.name[i], rules.seconds[i] * 1e6, ratio,
+               rules.launches[i] > 1 ? "2 launches" : "");
+        if (write_line(
+                report,
+                json_pack("{s:i, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:i, s:i, s:f, s:f}",
+                          "schema", 1, "kind", "rule", "device", info->name, "platform",
+                          info->platform_name, "driver", info->driver, "shape", (int)shape[0],
+                          (int)shape[1], (int)shape[2], "rule", rules.name[i], "statistic", "min",
+                          "repeats", (int)rules.repeats, "launches", (int)rules.launches[i],
+                          "seconds", rules.seconds[i], "ratio_to_index", ratio)) != POSEMB_OK)
+            return command_failed(&report->error);
+    }
+    fflush(stdout);
+    return EXIT_DONE;
+}
+
+static int run_all_rules(const struct target *target, struct report *report)
+{
+    static const uint32_t shapes[][3] = {{8, 2048, 1024}, {1, 32768, 1024}, {1, 131072, 1024}};
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
+        worst = run_rules(target, shapes[i], report);
+    return worst;
+}
+
 static int bench_target(const struct target *target, void *context)
 {
     struct report *report = context;
@@ -271,6 +318,10 @@ static int bench_target(const struct target *target, void *context)
         printf("%s\n", target_name(target));
         return run_first_calls(target, report);
     }
+    if (report->options->rules) {
+        printf("%s\n", target_name(target));
+        return run_all_rules(target, report);
+    }
     memcpy(cases, default_cases, sizeof cases);
     if (report->options->has_shape)
         count = cases_of_shape(report->options->shape, cases);
@@ -282,6 +333,8 @@ static int bench_target(const struct target *target, void *context)
     }
     if (worst == EXIT_DONE)
         worst = run_overhead(target, report);
+    if (worst == EXIT_DONE && !report->options->has_shape)
+        worst = run_all_rules(target, report);
     if (worst == EXIT_DONE && !report->options->has_shape)
         worst = run_first_calls(target, report);
     return worst;
@@ -307,6 +360,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_FIRST_CALLS:
             options->first_calls = true;
             break;
+        case OPTION_RULES:
+            options->rules = true;
+            break;
         case OPTION_SHAPE:
             options->has_shape = true;
             if (!parse_shape(optarg, options->shape))
@@ -321,8 +377,8 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls && options->has_shape)
-        return command_usage(arguments[0], "--shape and --first-calls exclude each other");
+    if (options->first_calls + options->rules + options->has_shape > 1)
+        return command_usage(arguments[0], "--shape, --rules and --first-calls exclude each other");
     return EXIT_DONE;
 }
 

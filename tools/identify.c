@@ -1493,13 +1493,14 @@ struct search {
     struct candidates candidates;
 };
 
-static void add_candidate(struct search *search, const struct candidate *candidate)
+/* True: it comes so near that nothing less plain can be better. */
+static bool add_candidate(struct search *search, const struct candidate *candidate)
 {
     struct candidates *all = &search->candidates;
     struct candidate *next = &all->item[all->count];
 
     if (all->count == CANDIDATES_MAX)
-        return;
+        return false;
     *next = *candidate;
     model_sample(&search->sample, next);
     take_amplitude(&search->sample, next);
@@ -1507,13 +1508,29 @@ static void add_candidate(struct search *search, const struct candidate *candida
     next->cost += next->form.name_count ? (next->form.default_count ? 0.0 : 1.0) : 5.0;
     if (all->count++ == 0 || worth(&next->misfit) < worth(&all->best))
         all->best = next->misfit;
+    if (search->evidence.rounding == IDENTIFY_FLOAT32)
+        return next->misfit.squares < 2.0;
+    return next->misfit.squares <= next->misfit.drift + 1.5 / (double)search->sample.count;
 }
 
-static bool is_as_near_as_any(const struct search *search, const struct candidate *c)
+/* How much a misfit is beyond that of one that is as near as any. */
+static double excess_of(const struct search *search, const struct candidate *c)
 {
-    const struct candidates *all = &search->candidates;
+    const struct misfit *best = &search->candidates.best;
+    const double excess = worth(&c->misfit) - worth(best) - misfit_slack(&search->sample, best);
 
-    return worth(&c->misfit) <= worth(&all->best) + misfit_slack(&search->sample, &all->best);
+    return excess > 0.0 ? excess : 0.0;
+}
+
+/* In a table of float16 or bfloat16, one value that would have been rounded otherwise counts as
+ * much as one digit. In one of float all values are off alike: there is nothing to count. */
+static double whole_cost(const struct search *search, const struct candidate *c)
+{
+    const double excess = excess_of(search, c);
+
+    if (search->evidence.rounding == IDENTIFY_FLOAT32)
+        return excess > 0.0 ? HUGE_VAL : c->cost;
+    return c->cost + 2.0 * excess * (double)search->sample.count;
 }
 
 /* The base is held: is the fit still as good? */
@@ -1543,21 +1560,23 @@ static void add_bases(struct search *search, const struct candidate *start, doub
     struct candidate next = *start;
     struct plain numbers[PLAIN_MAX];
     size_t count;
+    int enough = DIGITS_MAX;
 
     if (!(measured > POSEMB_BASE_MIN) || !(measured < POSEMB_BASE_MAX))
         return;
-    next.form.base = measured;
     count = plain_numbers(measured, slack < 1.0 ? slack : 1.0, DIGITS_MAX, numbers, PLAIN_MAX);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && numbers[i].digits <= enough; i++) {
         struct candidate plain = *start;
 
         plain.form.base = numbers[i].value;
         plain.cost += cost_of_base(&numbers[i]);
-        if (base_fits(search, &plain, limit))
-            add_candidate(search, &plain);
+        if (base_fits(search, &plain, limit) && add_candidate(search, &plain))
+            enough = numbers[i].digits;
     }
+    next.form.base = measured;
     next.cost += 2.0 * (DIGITS_MAX + 3);
-    add_candidate(search, &next);
+    if (enough == DIGITS_MAX)
+        (void)add_candidate(search, &next);
 }
 
 static void add_denominators(struct search *search, const struct candidate *start, double limit)
@@ -1627,18 +1646,20 @@ static void add_candidates(struct search *search, const struct fit *fit)
     add_whole_offsets(search, &start, limit);
 }
 
-/* The plainest of those that come as near as any; NULL where there is none. */
+/* The plainest of those that come near; NULL where there is none. */
 static const struct candidate *plainest(const struct search *search)
 {
     const struct candidate *best = NULL;
+    double least = HUGE_VAL;
 
     for (size_t i = 0; i < search->candidates.count; i++) {
         const struct candidate *c = &search->candidates.item[i];
+        const double cost = whole_cost(search, c);
 
-        if (is_as_near_as_any(search, c) &&
-            (!best || c->cost < best->cost ||
-             (c->cost == best->cost && worth(&c->misfit) < worth(&best->misfit))))
+        if (cost < least || (best && cost == least && worth(&c->misfit) < worth(&best->misfit))) {
             best = c;
+            least = cost;
+        }
     }
     return best;
 }
@@ -1870,7 +1891,7 @@ static bool is_alternative(const struct search *search, const struct candidate *
     if (c->divisor == chosen->divisor || c->form.name_count == 0)
         return false;
     return is_same_function(c, chosen) ? c->cost <= chosen->cost + 4.0
-                                       : c->cost <= chosen->cost && is_as_near_as_any(search, c);
+                                       : c->cost <= chosen->cost && excess_of(search, c) == 0.0;
 }
 
 static void list_alternatives(const struct search *search, const struct candidate *chosen,

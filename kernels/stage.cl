@@ -229,14 +229,25 @@ static inline void posemb_group(const struct posemb_launch *a, const struct pose
         posemb_find_row(a, buffers, source, out, b, s, get_local_id(0) == 0, &scan, &rows[r]);
         sums |= (rows[r].kind == POSEMB_ROW_SUM) << r;
     }
-    if (sums == POSEMB_ALL_SUMS)
+#if POSEMB_OPERATION == POSEMB_ADD || !POSEMB_CPU
+    /* A sum may be written over a source that is still needed; and by another work-item than what follows it. */
+    const bool together = sums == POSEMB_ALL_SUMS;
+#else
+    /* With a few other rows among them the rows are computed together all the same, and those written over. */
+    const bool together = count == POSEMB_ROWS && 2 * popcount(sums) >= POSEMB_ROWS;
+
+    for (uint r = 0; together && r < POSEMB_ROWS; r++)
+        if (rows[r].kind == POSEMB_ROW_ZERO)
+            rows[r].source = (global const float *)(source + a->source_offset); /* one that is there */
+#endif
+    if (together)
         posemb_prefetch(a, rows);
     for (uint k = 0; k < (POSEMB_GRID ? a->segments : 1u); k++) {
         const struct posemb_segment segment = posemb_segment_of(a, k);
         const struct posemb_steps of_segment = posemb_steps_of(a, &segment, steps);
 
-        if (sums == POSEMB_ALL_SUMS) {
-            posemb_put_sums(a, &segment, of_segment, rows, shared, streamed);
+        if (together) {
+            posemb_put_sums(a, &segment, of_segment, rows, shared, streamed && sums == POSEMB_ALL_SUMS);
             continue;
         }
         for (uint r = 0; r < count; r++)

@@ -129,9 +129,9 @@ static const struct shape {
 
 static double divisor_of(uint32_t dim, posemb_denominator denominator, double shift)
 {
-    const double half = denominator == POSEMB_DENOMINATOR_REAL ? dim / 2.0 : (double)(dim / 2);
+    const double half = dim / 2.0;
 
-    return half - shift;
+    return (denominator == POSEMB_DENOMINATOR_REAL ? half : floor(half)) - shift;
 }
 
 static double amplitude_of(enum amplitude amplitude, uint32_t dim)
@@ -1095,10 +1095,10 @@ static void add_guesses(const struct stats *stats, uint32_t dim, const struct fi
 
     for (size_t f = 0; f < sizeof frequencies / sizeof *frequencies; f++)
         for (size_t b = 0; b < sizeof bases / sizeof *bases; b++)
-            for (int half = 0; half < 4; half++) {
+            for (int kind = 0; kind < 4; kind++) {
                 struct fit guess = *start;
-                const double divisor =
-                    (half % 2 ? dim / 2.0 : (double)(dim / 2)) - (half < 2 ? 0.0 : 1.0);
+                const double divisor = divisor_of(
+                    dim, kind < 2 ? POSEMB_DENOMINATOR_REAL : POSEMB_DENOMINATOR_FLOOR, kind % 2);
 
                 guess.parameter[LOG_FREQUENCY] = log(frequencies[f]);
                 guess.parameter[RATIO] = -log(bases[b]) / divisor;
@@ -1135,6 +1135,8 @@ static void find_fits(const struct evidence *e, struct fits *fits)
                                   .negative = kind >= 2};
 
         take_stats(e, start.first, start.negative, &stats);
+        if (stats.count < 2)
+            return;
         add_series(&stats, &start, fits);
         add_guesses(&stats, e->table->dim, &start, fits);
     }
@@ -1264,6 +1266,7 @@ struct sample {
     size_t count; /* values: row by row, of the pairs and of the lone channel */
     double value[SAMPLE_MAX];
     double unit[SAMPLE_MAX];  /* its place in float16 or bfloat16 */
+    double unit_logarithm;    /* the sum of their logarithms */
     double model[SAMPLE_MAX]; /* of amplitude 1 */
     double drift[SAMPLE_MAX]; /* error that float angles have */
 };
@@ -1271,7 +1274,8 @@ struct sample {
 static void load_value(struct sample *sample, float value)
 {
     sample->value[sample->count] = (double)value;
-    sample->unit[sample->count++] = spacing((double)value, sample->evidence->rounding);
+    sample->unit[sample->count] = spacing((double)value, sample->evidence->rounding);
+    sample->unit_logarithm += log(sample->unit[sample->count++]);
 }
 
 static void load_sample(const struct evidence *e, struct sample *sample)
@@ -1284,6 +1288,7 @@ static void load_sample(const struct evidence *e, struct sample *sample)
     for (size_t i = 0; i < sample->pair_count; i++)
         sample->pairs[i] = e->pairs[choose_evenly(i, sample->pair_count, e->pair_count)];
     sample->count = 0;
+    sample->unit_logarithm = 0.0;
     for (size_t r = 0; r < sample->row_count; r++) {
         const size_t row = e->rows[choose_evenly(r, sample->row_count, e->row_count)];
         const float *values = row_of(e->table, row);
@@ -1380,27 +1385,34 @@ static struct misfit compare_sample(const struct sample *sample, double amplitud
     const double n = (double)sample->count;
     struct misfit misfit = {0.0, 0.0, 0.0};
     struct log_sum logs = {1.0, 0.0};
+    double reference = log(size) * n;
 
     for (size_t i = 0; i < sample->count; i++) {
         const double expected = amplitude * sample->model[i];
         const double drift = size * (sample->drift[i] + 1e-12);
-        double unit = drift;
-        double left = sample->value[i];
+        const bool is_float32 = rounding == IDENTIFY_FLOAT32;
+        const double nearest = is_float32 ? expected : rounded(expected, rounding);
+        const double unit = drift + (is_float32 ? 0x1p-24 * fabs(expected) : sample->unit[i]);
+        const double scale = 1.0 / unit;
 
-        if (rounding == IDENTIFY_FLOAT32) {
-            unit += 0x1p-24 * fabs(expected);
-            left -= expected;
-            add_logarithm(&logs, unit / size);
-        } else {
-            unit += sample->unit[i];
-            left -= rounded(expected, rounding);
-            add_logarithm(&logs, unit / sample->unit[i]);
-        }
-        misfit.squares += square(left / unit) / n;
-        misfit.drift += drift / unit / n;
+        misfit.squares += square((sample->value[i] - nearest) * scale);
+        misfit.drift += drift * scale;
+        add_logarithm(&logs, unit);
     }
-    misfit.doubt = 2.0 * (logs.sum + log(logs.product)) / n;
+    if (rounding != IDENTIFY_FLOAT32)
+        reference = sample->unit_logarithm;
+    misfit.squares /= n;
+    misfit.drift /= n;
+    misfit.doubt = 2.0 * (logs.sum + log(logs.product) - reference) / n;
     return misfit;
+}
+
+/* So near that nothing can be better. */
+static bool is_settled(const struct sample *sample, const struct misfit *misfit)
+{
+    if (sample->evidence->rounding == IDENTIFY_FLOAT32)
+        return misfit->squares < 2.0;
+    return misfit->squares <= misfit->drift + 1.5 / (double)sample->count;
 }
 
 static double worth(const struct misfit *misfit)
@@ -1466,6 +1478,8 @@ static void take_amplitude(const struct sample *sample, struct candidate *c)
         tried[i].value = measured < 0.0 ? -tried[i].value : tried[i].value;
         misfits[i] = compare_sample(sample, tried[i].value);
         best = worth(&misfits[i]) < worth(&misfits[best]) ? i : best;
+        if (is_settled(sample, &misfits[i]))
+            break;
     }
     while (taken < best &&
            worth(&misfits[taken]) > worth(&misfits[best]) + misfit_slack(sample, &misfits[best]))
@@ -1508,9 +1522,7 @@ static bool add_candidate(struct search *search, const struct candidate *candida
     next->cost += next->form.name_count ? (next->form.default_count ? 0.0 : 1.0) : 5.0;
     if (all->count++ == 0 || worth(&next->misfit) < worth(&all->best))
         all->best = next->misfit;
-    if (search->evidence.rounding == IDENTIFY_FLOAT32)
-        return next->misfit.squares < 2.0;
-    return next->misfit.squares <= next->misfit.drift + 1.5 / (double)search->sample.count;
+    return is_settled(&search->sample, &next->misfit);
 }
 
 /* How much a misfit is beyond that of one that is as near as any. */
@@ -1598,6 +1610,8 @@ static void add_denominators(struct search *search, const struct candidate *star
         }
 }
 
+#define WHOLE_OFFSETS 6 /* to either side of the measured one */
+
 static double cost_of_offset(double offset)
 {
     return fabs(offset) <= 2.0 ? 0.0 : 1.0;
@@ -1610,16 +1624,18 @@ static void add_whole_offsets(struct search *search, const struct candidate *sta
     const double measured = start->fit.parameter[OFFSET];
     const double sigma = start->fit.sigma[OFFSET];
     const double slack = sigma < 1.0 ? 5.0 * sigma + 1e-3 + FREQUENCY_ERROR * fabs(measured) : 5.0;
+    const int reach = (int)fmin(ceil(slack), WHOLE_OFFSETS);
     size_t whole = 0;
 
-    for (double near = ceil(measured - slack); near <= measured + slack && whole < 11;
-         near += 1.0) {
+    for (int n = -reach; n <= reach; n++) {
+        const double offset = rint(measured) + n;
         struct candidate next = *start;
 
-        if (!try_holding(&search->stats, OFFSET, near, ratio_free, limit, &next.fit))
+        if (fabs(offset - measured) > slack ||
+            !try_holding(&search->stats, OFFSET, offset, ratio_free, limit, &next.fit))
             continue;
         whole++;
-        next.cost += cost_of_offset(near);
+        next.cost += cost_of_offset(offset);
         add_denominators(search, &next, limit);
     }
     /* Any frequencies and phases of two or three pairs come near some offset. */
@@ -1894,9 +1910,30 @@ static bool is_alternative(const struct search *search, const struct candidate *
                                        : c->cost <= chosen->cost && excess_of(search, c) == 0.0;
 }
 
+/* A function without a name has one under another denominator where a convention has its layout,
+ * with a base that is no plain number. */
+static void list_equivalents(const struct candidate *chosen, struct identification *found)
+{
+    for (int kind = 0; kind < 4 && found->also_count < IDENTIFY_ALSO_MAX; kind++) {
+        struct identified_form form = chosen->form;
+
+        form.shift = kind % 2;
+        form.denominator = kind < 2 ? POSEMB_DENOMINATOR_REAL : POSEMB_DENOMINATOR_FLOOR;
+        form.base = pow(chosen->form.base,
+                        divisor_of(found->dim, form.denominator, form.shift) / chosen->divisor);
+        name_form(&form, found->dim, chosen->amplitude);
+        if (form.name_count && form.base > POSEMB_BASE_MIN && form.base < POSEMB_BASE_MAX)
+            found->also[found->also_count++] = form;
+        if (found->dim % 2 == 0 && kind == 1)
+            return;
+    }
+}
+
 static void list_alternatives(const struct search *search, const struct candidate *chosen,
                               struct identification *found)
 {
+    if (chosen->form.name_count == 0)
+        list_equivalents(chosen, found);
     for (size_t i = 0; i < search->candidates.count; i++)
         if (is_alternative(search, &search->candidates.item[i], chosen) &&
             found->also_count < IDENTIFY_ALSO_MAX)
@@ -1940,7 +1977,7 @@ static void say_form(struct identification *found)
     for (size_t i = 0; i < count; i++)
         say(found, "%s%s", i ? " = " : "", form->names[i]);
     if (count == 0)
-        say(found, "sinusoids of no named convention");
+        say(found, "a convention without a name");
     say(found, ", base %.10g", form->base);
 }
 
@@ -2065,8 +2102,8 @@ static bool try_arrangements(const struct table *table, struct circles *circles,
 
 static bool examine(const struct table *table, struct identification *found)
 {
-    struct circles circles = {.has = calloc(table->rows, sizeof *circles.has)};
-    double *scratch = calloc(table->rows, 2 * sizeof *scratch);
+    struct circles circles = {.has = calloc(table->rows + 1, sizeof *circles.has)};
+    double *scratch = calloc(table->rows + 1, 2 * sizeof *scratch);
     struct search *search = calloc(1, sizeof *search);
     bool done = false;
 

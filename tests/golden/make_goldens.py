@@ -950,7 +950,7 @@ def make_fairseq2(m):
     e = SinusoidalPositionEncoder(8, 40)
     m.ids("ragged", [[0, 3, 8, 9]], layout.position_indices[None], "fairseq2", "fairseq2", version,
           "BatchLayout((12,), [3, 5, 1], packed=True).position_indices; values: "
-          "SinusoidalPositionEncoder(8, 40)(zeros, layout)", rule="ragged", policy="zero-position",
+          "SinusoidalPositionEncoder(8, 40)(zeros, layout)", rule="ragged", policy="zero-position", compare="tokens",
           values=e(torch.zeros(12, 8), layout)[None],
           note="the input file is cu_seqlens [1, N + 1]; columns behind the last sequence are pads, at -1 here")
     layout = BatchLayout((3, 6), [6, 4, 1])

@@ -80,6 +80,27 @@ static void write_positions(const char *folder)
     static const int64_t above[] = {0, 4294967296, 1};
     static const int64_t below[] = {0, 1, 2, 3, -2147483649, 5};
 
+    static const int64_t restarting[] = {0, 1, 0, 1, 2, 3};
+    static const int64_t sequences[] = {0, 2, 6};
+    static const int64_t decreasing[] = {0, 4, 2};
+    static const int64_t mask[] = {0, 1, 1, 1, 0, 1}; /* 0 where the ids are 3 */
+    static const int64_t left_pads[] = {1, 0}, lengths[] = {2, 3}, left[] = {0, 0, 1, 0, 1, 2};
+    static const int64_t too_many[] = {1, 4};
+    static const float floats[] = {0.0f, 1.0f, 2.0f}, fractions[] = {0.5f, -1.25f, 1e9f};
+    static const float not_positions[] = {0.0f, 1.0f, 4294967296.0f};
+    const uint64_t three = 3;
+
+    write_ints(folder, "positions_restarting_6.npy", NPY_I8, 0, 6, restarting);
+    write_ints(folder, "cu_seqlens.npy", NPY_I4, 0, 3, sequences);
+    write_ints(folder, "cu_seqlens_decreasing.npy", NPY_I8, 0, 3, decreasing);
+    write_ints(folder, "mask_2x3.npy", NPY_I8, 2, 3, mask);
+    write_ints(folder, "left_pads.npy", NPY_I4, 0, 2, left_pads);
+    write_ints(folder, "lengths.npy", NPY_I8, 0, 2, lengths);
+    write_ints(folder, "left_pads_too_many.npy", NPY_I8, 0, 2, too_many);
+    write_ints(folder, "positions_left_2x3.npy", NPY_I8, 2, 3, left);
+    write_array(folder, "positions_float_3.npy", NPY_F4, 1, &three, floats);
+    write_array(folder, "positions_fractions_3.npy", NPY_F4, 1, &three, fractions);
+    write_array(folder, "positions_beyond_3.npy", NPY_F4, 1, &three, not_positions);
     write_ints(folder, "positions_3.npy", NPY_I4, 0, 3, from_0);
     write_ints(folder, "positions_from5_3.npy", NPY_I8, 0, 3, from_5);
     write_ints(folder, "positions_from5_6.npy", NPY_I4, 0, 6, from_5);

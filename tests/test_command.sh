@@ -145,7 +145,7 @@ echo "-- help and usage"
 run 0 --help
 silent stderr
 commands=$(awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' stdout)
-holds "posemb --help lists eight commands" test "$(wc -w <<<"$commands")" -eq 8
+holds "posemb --help lists ten commands" test "$(wc -w <<<"$commands")" -eq 10
 for command in $commands; do
     for help in --help -h; do
         run 0 "$command" "$help"
@@ -284,6 +284,81 @@ for file in positions_4.npy positions_3x2.npy ids_cube.npy ids_float.npy absent.
     fails encode "${both[@]}" --positions "$file"
     says stderr "$file"
 done
+
+for file in positions_3.npy positions_float_3.npy; do
+    same_bits encode "${both[@]}" --positions "$file"
+    holds "$file is the index" cmp out.npy plain.npy
+done
+same_bits encode "${both[@]}" --positions positions_fractions_3.npy --convention dit
+same_bits table --dim 7 --positions positions_fractions_3.npy --convention ddpm
+fails encode "${both[@]}" --positions positions_beyond_3.npy
+says stderr "token 2" "position 4.29497e+09"
+
+echo "-- rules and pads"
+flat=(--ids ids32.npy "${tokens[@]}")
+same_bits encode "${flat[@]}" --cu-seqlens cu_seqlens.npy
+cp out.npy ragged.npy
+encode 0 "${flat[@]}" --positions positions_restarting_6.npy --out out.npy
+holds "cu_seqlens restart the positions" cmp out.npy ragged.npy
+fails encode "${flat[@]}" --cu-seqlens cu_seqlens_decreasing.npy
+says stderr "token 1 " "out of order or range"
+same_bits encode "${both[@]}" --rule count --pad-id 3 --pads zero-position
+cp out.npy counted.npy
+same_bits encode "${both[@]}" --rule count --mask mask_2x3.npy --pads zero-position
+holds "a mask is as good as a pad id" cmp out.npy counted.npy
+same_bits encode "${both[@]}" --rule count-before --left-pads left_pads.npy --positions-out used.npy
+cp out.npy left.npy
+holds "the positions used are written" cmp used.npy positions_left_2x3.npy
+encode 0 "${both[@]}" --rule count-before --lengths lengths.npy --out out.npy
+holds "lengths are as good as pads" cmp out.npy left.npy
+encode 0 "${both[@]}" --positions positions_left_2x3.npy --out out.npy
+holds "left pads shift the positions" cmp out.npy left.npy
+fails encode "${both[@]}" --rule count --left-pads left_pads_too_many.npy
+says stderr "token 3 (row 1, column 0)"
+same_bits encode "${both[@]}" --pad-id 3 --pads zero-row
+holds "a pad's row is zeros" cmp <(row out.npy 16 0) <(head -c 64 /dev/zero)
+fails encode "${both[@]}" --mask left_pads.npy
+says stderr left_pads.npy
+fails encode "${both[@]}" --rule count
+says stderr "padding is none"
+usage --rule nonsense encode "${both[@]}" --rule nonsense
+usage --pads nonsense encode "${both[@]}" --pads nonsense
+usage --past -1 encode "${both[@]}" --past -1
+run 2 encode "${both[@]}" --pad-id 3 --mask mask_2x3.npy --out out.npy
+says stderr "exclude each other"
+
+echo "-- models and knobs"
+encode 0 "${both[@]}" --model nllb --out out.npy
+cp out.npy nllb.npy
+same_bits encode "${both[@]}" --model m2m100
+holds "nllb is m2m100" cmp out.npy nllb.npy
+encode 0 "${both[@]}" --convention t2t --rule count --pad-id 1 --start 1 --pads zero-position \
+    --scale sqrt --out out.npy
+holds "nllb by its parts" cmp out.npy nllb.npy
+encode 0 "${both[@]}" --model marian --out out.npy
+cp out.npy marian.npy
+encode 0 "${both[@]}" --convention marian-hf --scale sqrt --out out.npy
+holds "marian by its parts" cmp out.npy marian.npy
+encode 0 "${both[@]}" --model marian --scale 1 --base 100 --out out.npy
+lacks "options go before the model" cmp out.npy marian.npy
+fails encode "${both[@]}" --model transformer --convention detr --tokens tokens_odd.npy
+usage model nonsense encode "${both[@]}" --model nonsense
+usage model bert encode "${both[@]}" --model bert
+same_bits table --model mae --dim 16 --grid 3x4
+shaped out.npy "(12, 16)" 192
+cp out.npy mae.npy
+run 0 table --convention marian-hf --dim 16 --grid 3x4:xy --out out.npy
+holds "mae has x first" cmp out.npy mae.npy
+run 0 table --convention marian-hf --dim 16 --grid 3x4 --out out.npy
+lacks "which is not y first" cmp out.npy mae.npy
+same_bits table --dim 9 --count 5 --amplitude -0.3 --frequency 6.283185307179586 --position-scale 0.001 \
+    --layout halves --first cosine --odd second --denominator floor --shift 0.5
+usage --grid 3 table --dim 8 --grid 3
+usage --grid 3x4:xz table --dim 8 --grid 3x4:xz
+usage --amplitude 0 table --dim 8 --count 2 --amplitude 0
+usage --layout diagonal table --dim 8 --count 2 --layout diagonal
+fails table --convention mlx --dim 7 --count 2
+says stderr "dim is 7"
 
 echo "-- bad ids and positions"
 bad=(--ids ids_bad_2x4.npy "${tokens[@]}")

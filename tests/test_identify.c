@@ -230,6 +230,18 @@ static void identify(const float *table, size_t rows, uint32_t dim, struct ident
     assert_true(identify_table(table, rows, dim, found));
 }
 
+static struct truth plain_truth(enum convention convention)
+{
+    return (struct truth){.convention = convention,
+                          .dim = 64,
+                          .rows = 128,
+                          .base = 1e4,
+                          .offset = 2,
+                          .amplitude = 1.0,
+                          .scale = 1.0,
+                          .zero_row = -1};
+}
+
 /* ---- Answers */
 
 static void print_form(const struct identified_form *form)
@@ -702,6 +714,52 @@ static void test_other_tables(void **state)
     }
 }
 
+/* Any bits, a circle here and there: it must end, and find nothing. */
+static void test_hard_values(void **state)
+{
+    struct random random = random_from(10);
+
+    (void)state;
+    for (size_t n = 0; n < 2000; n++) {
+        const uint32_t dim = 4 + (uint32_t)random_below(&random, 6);
+        const size_t rows = 3 + random_below(&random, 8);
+        float table[10 * 9];
+        struct identification found;
+
+        for (size_t i = 0; i < rows * dim; i++) {
+            const uint32_t bits = (uint32_t)random_bits(&random);
+
+            memcpy(&table[i], &bits, sizeof bits);
+            if (n % 4 == 1)
+                table[i] = bits % 2 ? 1.0f : 0.0f;
+            else if (n % 4 == 2)
+                table[i] = bits % 8 ? ldexpf(1.0f, (int)(bits % 3) - 140) : NAN;
+            else if (n % 4 == 3)
+                table[i] = bits % 16 ? 3e38f : INFINITY;
+        }
+        identify(table, rows, dim, &found);
+        assert_true(strlen(found.message) > 0);
+        assert_true(n % 4 == 1 || !found.found);
+    }
+}
+
+/* Trained from sinusoids on, not far. */
+static void test_near_table(void **state)
+{
+    struct random random = random_from(11);
+    const struct truth truth = plain_truth(VASWANI);
+    float *table = make_table(&truth);
+    struct identification found;
+
+    (void)state;
+    for (size_t i = 0; i < truth.rows * truth.dim; i++)
+        table[i] += (float)(0.002 * (random_unit(&random) - 0.5));
+    identify(table, truth.rows, truth.dim, &found);
+    assert_int_equal(found.outcome, IDENTIFY_OTHER);
+    assert_non_null(strstr(found.message, "near vaswani = detr, base 10000: off by 0.00"));
+    free(table);
+}
+
 /* ---- Rows that depart */
 
 static void check_departing(const struct truth *truth, float *table, uint64_t rows)
@@ -720,18 +778,6 @@ static void check_departing(const struct truth *truth, float *table, uint64_t ro
     assert_true(found.offset == (double)truth->offset);
     assert_true(found.departed.difference > found.agreed.difference);
     assert_non_null(strstr(found.message, "not sinusoidal throughout"));
-}
-
-static struct truth plain_truth(enum convention convention)
-{
-    return (struct truth){.convention = convention,
-                          .dim = 64,
-                          .rows = 128,
-                          .base = 1e4,
-                          .offset = 2,
-                          .amplitude = 1.0,
-                          .scale = 1.0,
-                          .zero_row = -1};
 }
 
 static void test_few_rows_depart(void **state)
@@ -773,7 +819,7 @@ static void test_one_row_departs(void **state)
         else if (n % 4 == 1)
             memcpy(row, row_of(table, &truth, 8 + n), truth.dim * sizeof *row);
         else
-            row[40] = n % 4 == 2 ? NAN : INFINITY;
+            row[40] = n % 4 == 2 ? NAN : -INFINITY;
         check_departing(&truth, table, 1);
         identify(table, truth.rows, truth.dim, &found);
         assert_int_equal(found.departing_ranges[0].first, 5 + n);
@@ -971,6 +1017,55 @@ static void test_falling_positions(void **state)
     free(table);
 }
 
+/* A channel that belongs to no pair counts, too. */
+static void test_lone_channel(void **state)
+{
+    static const float wrong[] = {0.01f, NAN, INFINITY};
+    struct truth truth = plain_truth(MARIAN_CPP);
+
+    (void)state;
+    truth.dim = 65;
+    for (size_t n = 0; n < 3; n++) {
+        float *table = make_table(&truth);
+        struct identification found;
+
+        row_of(table, &truth, 9)[64] += wrong[n];
+        check_departing(&truth, table, 1);
+        identify(table, truth.rows, truth.dim, &found);
+        assert_int_equal(found.departed.row, 9);
+        assert_int_equal(found.departed.channel, 64);
+        free(table);
+    }
+}
+
+static void test_extreme_amplitudes(void **state)
+{
+    static const double amplitudes[] = {1e-30, 3e-20, 2.5e30, 22.5};
+    struct tally tally = {0, 0, 0};
+    struct truth truth = plain_truth(DIT);
+
+    (void)state;
+    for (size_t n = 0; n < sizeof amplitudes / sizeof *amplitudes; n++) {
+        truth.amplitude = (double)(float)amplitudes[n];
+        check(&truth, &tally);
+    }
+    conclude("extreme amplitudes", &tally);
+}
+
+static void test_fewest_rows(void **state)
+{
+    struct tally tally = {0, 0, 0};
+
+    (void)state;
+    for (size_t n = 0; n < CONVENTIONS; n++) {
+        struct truth truth = plain_truth((enum convention)n);
+
+        truth.rows = 3;
+        check(&truth, &tally);
+    }
+    conclude("fewest rows", &tally);
+}
+
 static void test_negative_amplitude(void **state)
 {
     struct identification found;
@@ -1056,6 +1151,8 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_long_float_table),
         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_other_tables),
+        cmocka_unit_test(test_hard_values),
+        cmocka_unit_test(test_near_table),
         cmocka_unit_test(test_few_rows_depart),
         cmocka_unit_test(test_one_row_departs),
         cmocka_unit_test(test_half_departs),
@@ -1066,6 +1163,9 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_roundings),
         cmocka_unit_test(test_no_name),
         cmocka_unit_test(test_falling_positions),
+        cmocka_unit_test(test_lone_channel),
+        cmocka_unit_test(test_extreme_amplitudes),
+        cmocka_unit_test(test_fewest_rows),
         cmocka_unit_test(test_negative_amplitude),
         cmocka_unit_test(test_large_offset),
         cmocka_unit_test(test_too_small),

@@ -256,7 +256,7 @@ static double shared_radius(const struct table *table, const struct arrangement 
     for (uint32_t i = 0; i < a->pairs; i++)
         mean += square_radius(a, values, i);
     mean /= a->pairs;
-    if (!(mean > 0.0) || !(mean < HUGE_VAL))
+    if (!(mean > 0.0) || !isfinite(mean) || (a->has_lone && !isfinite(values[a->lone])))
         return 0.0;
     for (uint32_t i = 0; i < a->pairs; i++)
         if (fabs(square_radius(a, values, i) - mean) > RADIUS_SLACK * mean)
@@ -899,7 +899,7 @@ static void keep_fit(struct fits *fits, const struct fit *fit)
 {
     size_t at = 0;
 
-    if (!(fit->chi < HUGE_VAL))
+    if (!isfinite(unlikelihood(fit)))
         return;
     for (size_t i = 0; i < fits->count; i++)
         if (is_same_fit(&fits->item[i], fit) && unlikelihood(&fits->item[i]) <= unlikelihood(fit))
@@ -956,7 +956,7 @@ static bool solve_regression(const struct regression *r, struct fit *fit)
     return true;
 }
 
-/* Which way the lines [low, high) turn, as a sign, by weight. */
+/* Which way most of the lines [low, high) turn, as a sign. */
 static double direction_of(const struct stats *stats, size_t low, size_t high)
 {
     double sum = 0.0;
@@ -1162,7 +1162,7 @@ struct candidate {
     struct misfit misfit;
 };
 
-/* What a measurement rules out: the interval of a number, as a part of it. */
+/* A number of few digits. */
 struct plain {
     double value;
     int digits;
@@ -1172,6 +1172,11 @@ struct plain {
 #define AMPLITUDE_DIGITS_MAX 4
 #define PLAIN_MAX            48u
 
+static bool is_within(double value, double x, double slack)
+{
+    return fabs(value / x - 1.0) <= slack;
+}
+
 /* Numbers of 1, 2, ... `most` digits within `slack`, a part of x, around x; those with few digits
  * first, then those nearest to x. */
 static size_t plain_numbers(double x, double slack, int most, struct plain *numbers,
@@ -1179,6 +1184,8 @@ static size_t plain_numbers(double x, double slack, int most, struct plain *numb
 {
     size_t count = 0;
 
+    if (!(x > 0.0) || !isfinite(x))
+        return 0;
     for (int digits = 1; digits <= most; digits++) {
         const int exponent = (int)floor(log10(x)) - (digits - 1);
         const double unit = pow(10.0, abs(exponent));
@@ -1188,7 +1195,7 @@ static size_t plain_numbers(double x, double slack, int most, struct plain *numb
             const double m = middle + (n % 2 ? (n + 1) / 2 : -(n / 2));
             const double value = exponent < 0 ? m / unit : m * unit;
 
-            if (m < 1.0 || (digits > 1 && fmod(m, 10.0) == 0.0) || fabs(value / x - 1.0) > slack)
+            if (m < 1.0 || (digits > 1 && fmod(m, 10.0) == 0.0) || !is_within(value, x, slack))
                 continue;
             if (count == capacity)
                 return count;
@@ -1197,11 +1204,6 @@ static size_t plain_numbers(double x, double slack, int most, struct plain *numb
         }
     }
     return count;
-}
-
-static bool is_within(double value, double x, double slack)
-{
-    return fabs(value / x - 1.0) <= slack;
 }
 
 /* A fit with more numbers held is as good where squares grow by no more than chance explains; or by
@@ -1498,6 +1500,14 @@ struct candidates {
     struct candidate item[CANDIDATES_MAX];
 };
 
+/* The formula that comes nearest of those that too few rows agree with. */
+struct near {
+    bool is_there;
+    struct identified_form form;
+    double difference;
+    double part; /* of the amplitude */
+};
+
 /* Everything that candidates are made and judged by. */
 struct search {
     struct evidence evidence;
@@ -1505,6 +1515,7 @@ struct search {
     struct stats stats;
     struct sample sample;
     struct candidates candidates;
+    struct near near;
 };
 
 /* True: it comes so near that nothing less plain can be better. */
@@ -1957,21 +1968,23 @@ static void say(struct identification *found, const char *format, ...)
 
 static void say_rows(struct identification *found)
 {
-    say(found, found->departing_range_count > 1 || found->departing_rows > 1 ? "rows" : "row");
+    uint64_t listed = 0;
+
+    say(found, found->departing_rows > 1 ? "rows" : "row");
     for (size_t i = 0; i < found->departing_range_count; i++) {
         const struct identified_range *range = &found->departing_ranges[i];
 
         say(found, "%s %" PRIu64, i ? "," : "", range->first);
         if (range->last > range->first)
             say(found, "-%" PRIu64, range->last);
+        listed += range->last - range->first + 1;
     }
-    if (found->departing_range_count == IDENTIFY_RANGES_MAX)
+    if (listed < found->departing_rows)
         say(found, " and so on");
 }
 
-static void say_form(struct identification *found)
+static void say_form(struct identification *found, const struct identified_form *form)
 {
-    const struct identified_form *form = &found->form;
     const size_t count = form->default_count ? form->default_count : form->name_count;
 
     for (size_t i = 0; i < count; i++)
@@ -1988,7 +2001,7 @@ static void conclude(struct identification *found, uint64_t agreeing)
     if (!found->found)
         say(found, "not sinusoidal throughout: %" PRIu64 " of %" PRIu64 " rows depart from ",
             found->departing_rows, agreeing + found->departing_rows);
-    say_form(found);
+    say_form(found, &found->form);
     if (!found->found) {
         say(found, ": ");
         say_rows(found);
@@ -2022,6 +2035,36 @@ static bool is_enough(uint64_t count, const struct identification *found)
     return count == all || (count >= 6 && count >= (all + 3) / 4);
 }
 
+/* Above this part of the amplitude a difference is no nearness. */
+#define NEAR 0.25
+
+static void remember_near(const struct identification *found, struct near *near)
+{
+    const double difference = found->departed.difference;
+    const double part = difference / fabs(found->amplitude);
+
+    if (part < NEAR && (!near->is_there || part < near->part)) {
+        near->is_there = true;
+        near->form = found->form;
+        near->difference = difference;
+        near->part = part;
+    }
+}
+
+static void say_what_else(const struct near *near, bool has_circles, struct identification *found)
+{
+    if (near->is_there) {
+        say(found, "not sinusoidal, but near ");
+        say_form(found, &near->form);
+        say(found, ": off by %.3g at the most", near->difference);
+    } else if (has_circles) {
+        say(found, "not sinusoidal: its pairs of channels lie on circles, but do not advance "
+                   "evenly from row to row as one series of frequencies");
+    } else {
+        say(found, "not sinusoidal: learned, or of another formula");
+    }
+}
+
 /* Fit rows [low, high), compare all. `*agreeing` 0: they are no sinusoids. */
 static bool try_rows(struct search *search, size_t low, size_t high, struct identification *found,
                      uint64_t *agreeing)
@@ -2037,10 +2080,12 @@ static bool try_rows(struct search *search, size_t low, size_t high, struct iden
         return true;
     if (!verify(&search->evidence, candidate, found, agreeing))
         return false;
-    if (is_enough(*agreeing, found))
+    if (is_enough(*agreeing, found)) {
         list_alternatives(search, candidate, found);
-    else
+    } else {
+        remember_near(found, &search->near);
         *agreeing = 0;
+    }
     return true;
 }
 
@@ -2094,9 +2139,7 @@ static bool try_arrangements(const struct table *table, struct circles *circles,
     if (most)
         conclude(found, most);
     else
-        say(found, has_circles ? "not sinusoidal: its pairs of channels lie on circles, but do not "
-                                 "advance evenly from row to row as one series of frequencies"
-                               : "not sinusoidal: learned, or of another formula");
+        say_what_else(&search->near, has_circles, found);
     return true;
 }
 

@@ -282,7 +282,7 @@ class Maker:
         ours = rule_positions(ids, rule, padding, pad_id, start, past)
         if rule == "ragged":
             pads = np.arange(positions.shape[1])[None] >= ours.shape[1]
-            ours = np.concatenate([ours, np.full((1, int(pads.sum())), -1)], 1)
+            ours = np.concatenate([ours, np.full((1, int(pads.sum())), start)], 1)
         else:
             pads = pads_of(ids, padding, pad_id, past)
         differ = ours != positions

@@ -18,6 +18,7 @@ static const struct {
     {"cache", command_cache, "look at the compiled programs that are kept on disk"},
     {"conventions", command_conventions, "list the sinusoid conventions"},
     {"models", command_models, "list the models whose positions are known by name"},
+    {"identify", command_identify, "say which sinusoids a stored table holds"},
     {"sentences", command_sentences, "show what positions do to sentences of a real model"},
 };
 

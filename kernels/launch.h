@@ -97,12 +97,13 @@ struct posemb_launch {
     posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
     posemb_u32 chunks; /* of one batch row */
     posemb_u32 dim;
-    posemb_u32 pairs; /* steps; then as many phases where there are any, and whole turns, from an even place on */
+    posemb_u32 pairs; /* steps; then as many phases where there are any, and whole turns, from an
+                         even place on */
     posemb_u32 segments;
-    posemb_u32 axes; /* of a grid, or 1 */
+    posemb_u32 axes;     /* of a grid, or 1 */
     posemb_u32 count[3]; /* coordinates of each axis of a grid */
-    posemb_u32 flip; /* the sign bit of the amplitude */
-    float amplitude; /* without its sign */
+    posemb_u32 flip;     /* the sign bit of the amplitude */
+    float amplitude;     /* without its sign */
     float scale;
     struct posemb_segment segment[3];
 };

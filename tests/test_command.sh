@@ -154,7 +154,7 @@ for command in $commands; do
     done
     usage --nonsense "$command" "$command" --nonsense
     case $command in
-    sentences) ;;
+    sentences | identify) ;;
     *) usage "is not an option" stray "$command" stray ;;
     esac
 done

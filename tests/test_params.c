@@ -217,10 +217,17 @@ static void test_pair_count(void **state)
         uint32_t dim;
         size_t pairs;
     } rows[] = {
-        {POSEMB_VASWANI, 1, 1},   {POSEMB_VASWANI, 6, 3},       {POSEMB_VASWANI, 7, 4},
-        {POSEMB_T2T, 1, 0},       {POSEMB_T2T, 6, 3},           {POSEMB_T2T, 7, 3},
-        {POSEMB_MARIAN_HF, 1, 1}, {POSEMB_MARIAN_HF, 7, 4},     {POSEMB_VASWANI, 65536, 32768},
-        {POSEMB_VASWANI, 0, 0},   {(posemb_convention)10, 8, 0},
+        {POSEMB_VASWANI, 1, 1},
+        {POSEMB_VASWANI, 6, 3},
+        {POSEMB_VASWANI, 7, 4},
+        {POSEMB_T2T, 1, 0},
+        {POSEMB_T2T, 6, 3},
+        {POSEMB_T2T, 7, 3},
+        {POSEMB_MARIAN_HF, 1, 1},
+        {POSEMB_MARIAN_HF, 7, 4},
+        {POSEMB_VASWANI, 65536, 32768},
+        {POSEMB_VASWANI, 0, 0},
+        {(posemb_convention)10, 8, 0},
     };
 
     (void)state;

@@ -424,8 +424,10 @@ static void release(posemb_buffer *buffer)
         clReleaseMemObject(buffer->mem);
 }
 
-/* Bits of floats with every NaN mapped to one pattern; other bytes as they are. */
-static bool is_same(const unsigned char *a, const unsigned char *b, size_t size, bool floats)
+/* Where two results first differ, in bytes; `size` where they do not. Of floats every NaN is mapped
+ * to one pattern. */
+static size_t first_difference(const unsigned char *a, const unsigned char *b, size_t size,
+                               bool floats)
 {
     for (size_t at = 0; floats && at + 4 <= size; at += 4) {
         float x, y;
@@ -433,9 +435,12 @@ static bool is_same(const unsigned char *a, const unsigned char *b, size_t size,
         memcpy(&x, a + at, 4);
         memcpy(&y, b + at, 4);
         if (posemb_canonical_bits(x) != posemb_canonical_bits(y))
-            return false;
+            return at;
     }
-    return floats || memcmp(a, b, size) == 0;
+    for (size_t at = 0; !floats && at < size; at++)
+        if (a[at] != b[at])
+            return at;
+    return size;
 }
 
 static void print_case(const struct drawn *drawn, const char *what)
@@ -492,10 +497,16 @@ static void run_device(posemb_session *session, posemb_engine *engine, const str
         static const char *const names[] = {"out", "positions_out", "lengths_out", "mask_out"};
 
         support_download(session, results[i]->mem, data->found[i], data->result_size[i] + GUARD);
-        if (!is_same(data->expected[i], data->found[i], data->result_size[i] + GUARD,
-                     i == OUT || (i == POSITIONS_OUT && floats))) {
+        const size_t at =
+            first_difference(data->expected[i], data->found[i], data->result_size[i] + GUARD,
+                             i == OUT || (i == POSITIONS_OUT && floats));
+
+        if (at != data->result_size[i] + GUARD) {
             print_case(drawn, names[i]);
-            fail();
+            fail_msg("byte %zu of %zu: %02x%02x%02x%02x instead of %02x%02x%02x%02x", at,
+                     data->result_size[i], data->found[i][at + 3], data->found[i][at + 2],
+                     data->found[i][at + 1], data->found[i][at], data->expected[i][at + 3],
+                     data->expected[i][at + 2], data->expected[i][at + 1], data->expected[i][at]);
         }
         release(results[i]);
     }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,43 +43,6 @@ static const char *show_float(double value, char text[NUMBER_SIZE])
             break;
     }
     return text;
-}
-
-/* ---- The call of posemb table that gives the table */
-
-#define COMMAND_SIZE 320
-
-/* The way to say it that has a name; NULL where there is none. */
-static const struct identified_form *named_form(const struct identification *found)
-{
-    if (found->form.name_count)
-        return &found->form;
-    return found->also_count ? &found->also[0] : NULL;
-}
-
-/* False: no call gives it, for want of a convention, or of positions that are whole and rise. */
-static bool write_command(const struct identification *found, char text[COMMAND_SIZE])
-{
-    const struct identified_form *form = named_form(found);
-    char base[NUMBER_SIZE];
-    char number[NUMBER_SIZE];
-    int used;
-
-    if (!form || !found->found || found->step != 1.0 || rint(found->offset) != found->offset ||
-        found->offset < (double)POSEMB_POSITION_MIN || found->offset > (double)POSEMB_POSITION_MAX)
-        return false;
-    used = snprintf(
-        text, COMMAND_SIZE,
-        "posemb table --convention %s --dim %" PRIu32 " --base %s --start %.0f --count %" PRIu64,
-        form->names[0], found->dim, show_number(form->base, base), found->offset, found->rows);
-    if (form->default_count == 0)
-        used += snprintf(text + used, COMMAND_SIZE - (size_t)used, " --amplitude %s",
-                         show_float(found->amplitude, number));
-    if (found->frequency != 1.0)
-        used += snprintf(text + used, COMMAND_SIZE - (size_t)used, " --frequency %s",
-                         show_number(found->frequency, number));
-    snprintf(text + used, COMMAND_SIZE - (size_t)used, " --out FILE.npy");
-    return true;
 }
 
 /* ---- Words */
@@ -134,6 +98,66 @@ static const char *rounding_name(enum identify_rounding rounding)
     return rounding == IDENTIFY_FLOAT16 ? "float16" : "float32";
 }
 
+/* ---- The call of posemb table that gives the table */
+
+struct command {
+    char text[512];
+    size_t used;
+};
+
+static void add(struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add(struct command *command, const char *format, ...)
+{
+    const size_t left = sizeof command->text - command->used;
+    va_list values;
+    int length;
+
+    va_start(values, format);
+    length = vsnprintf(command->text + command->used, left, format, values);
+    va_end(values);
+    if (length > 0)
+        command->used += (size_t)length < left ? (size_t)length : left - 1;
+}
+
+/* A convention, or the options that one stands for. */
+static void add_form(const struct identified_form *form, struct command *command)
+{
+    const char *odd = odd_name(form->odd);
+
+    if (form->name_count) {
+        add(command, " --convention %s", form->names[0]);
+        return;
+    }
+    add(command, " --layout %s --first %s --denominator %s --shift %g", layout_name(form->layout),
+        first_name(form->first), denominator_name(form->denominator), form->shift);
+    if (odd)
+        add(command, " --odd %s", odd);
+}
+
+/* False: no call gives it, since positions are not whole, or fall. */
+static bool write_command(const struct identification *found, struct command *command)
+{
+    const struct identified_form *form = &found->form;
+    char number[NUMBER_SIZE];
+
+    memset(command, 0, sizeof *command);
+    if (!found->found || found->step != 1.0 || rint(found->offset) != found->offset ||
+        found->offset < (double)POSEMB_POSITION_MIN || found->offset > (double)POSEMB_POSITION_MAX)
+        return false;
+    add(command, "posemb table");
+    add_form(form, command);
+    add(command, " --dim %" PRIu32 " --base %s --start %.0f --count %" PRIu64, found->dim,
+        show_number(form->base, number), found->offset, found->rows);
+    if (form->name_count ? form->default_count == 0 : found->amplitude != 1.0)
+        add(command, " --amplitude %s", show_float(found->amplitude, number));
+    if (found->frequency != 1.0)
+        add(command, " --frequency %s", show_number(found->frequency, number));
+    add(command, " --out FILE.npy");
+    return true;
+}
+
 /* ---- For people */
 
 static void print_names(const char *const *names, size_t count, const char *between)
@@ -172,8 +196,11 @@ static void print_positions(const struct identification *found)
 
 static void print_worst(const char *of, const struct identified_worst *worst)
 {
-    printf("difference  %.3g at the most%s, in row %" PRIu64 ", channel %" PRIu32,
-           worst->difference, of, worst->row, worst->channel);
+    if (isfinite(worst->difference))
+        printf("difference  %.3g at the most%s", worst->difference, of);
+    else
+        printf("difference  not a finite number%s", of);
+    printf(", in row %" PRIu64 ", channel %" PRIu32, worst->row, worst->channel);
 }
 
 static void print_ranges(const char *title, uint64_t rows, const struct identified_range *ranges,
@@ -204,7 +231,7 @@ static void print_rounding(const struct identification *found)
 
 static void print_formula(const struct identification *found)
 {
-    char command[COMMAND_SIZE];
+    struct command command;
 
     printf("convention  ");
     print_form(&found->form);
@@ -223,8 +250,8 @@ static void print_formula(const struct identification *found)
     }
     if (found->zero_rows)
         print_ranges("zero rows   ", found->zero_rows, found->zero_ranges, found->zero_range_count);
-    if (write_command(found, command))
-        printf("the same    %s\n", command);
+    if (write_command(found, &command))
+        printf("the same    %s\n", command.text);
 }
 
 static void print_text(const struct identification *found)
@@ -271,8 +298,8 @@ static json_t *worst_to_json(const struct identified_worst *worst)
 
 static void add_formula(const struct identification *found, json_t *object)
 {
-    char command[COMMAND_SIZE];
-    const bool has_command = write_command(found, command);
+    struct command command;
+    const bool has_command = write_command(found, &command);
     json_t *also = json_array();
 
     for (size_t i = 0; i < found->also_count; i++)
@@ -288,7 +315,7 @@ static void add_formula(const struct identification *found, json_t *object)
     json_object_set_new(object, "agreed", worst_to_json(&found->agreed));
     if (!found->found)
         json_object_set_new(object, "departed", worst_to_json(&found->departed));
-    json_object_set_new(object, "command", has_command ? json_string(command) : json_null());
+    json_object_set_new(object, "command", has_command ? json_string(command.text) : json_null());
 }
 
 static void print_json(const struct identification *found)

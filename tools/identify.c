@@ -1921,30 +1921,9 @@ static bool is_alternative(const struct search *search, const struct candidate *
                                        : c->cost <= chosen->cost && excess_of(search, c) == 0.0;
 }
 
-/* A function without a name has one under another denominator where a convention has its layout,
- * with a base that is no plain number. */
-static void list_equivalents(const struct candidate *chosen, struct identification *found)
-{
-    for (int kind = 0; kind < 4 && found->also_count < IDENTIFY_ALSO_MAX; kind++) {
-        struct identified_form form = chosen->form;
-
-        form.shift = kind % 2;
-        form.denominator = kind < 2 ? POSEMB_DENOMINATOR_REAL : POSEMB_DENOMINATOR_FLOOR;
-        form.base = pow(chosen->form.base,
-                        divisor_of(found->dim, form.denominator, form.shift) / chosen->divisor);
-        name_form(&form, found->dim, chosen->amplitude);
-        if (form.name_count && form.base > POSEMB_BASE_MIN && form.base < POSEMB_BASE_MAX)
-            found->also[found->also_count++] = form;
-        if (found->dim % 2 == 0 && kind == 1)
-            return;
-    }
-}
-
 static void list_alternatives(const struct search *search, const struct candidate *chosen,
                               struct identification *found)
 {
-    if (chosen->form.name_count == 0)
-        list_equivalents(chosen, found);
     for (size_t i = 0; i < search->candidates.count; i++)
         if (is_alternative(search, &search->candidates.item[i], chosen) &&
             found->also_count < IDENTIFY_ALSO_MAX)

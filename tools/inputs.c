@@ -155,7 +155,7 @@ static posemb_number_type number_type_of(const npy_array *array)
 static void override(const posemb_desc *set, posemb_desc *desc)
 {
 #define TAKE(field)                                                                                \
-    if (set->field)                                                                                \
+    if (set->field != 0)                                                                           \
     desc->field = set->field
     TAKE(convention);
     TAKE(layout);

@@ -10,18 +10,13 @@
 /* What encode and table have in common. */
 struct stage_options {
     posemb_desc desc;
-    bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
-    const char *model;  /* NULL: none; what is set here goes before what the model says */
-    bool has_start;
     int64_t start;
-    bool has_count;
     int64_t count;
-    bool allow_bad_ids;
+    int64_t past;
+    const char *model; /* NULL: none; what is set here goes before what the model says */
     const char *ids;
     const char *tokens;
     const char *positions;
-    bool has_pad_id; /* desc.pad_id */
-    int64_t past;
     const char *mask;
     const char *left_pads;
     const char *lengths;
@@ -29,6 +24,11 @@ struct stage_options {
     const char *positions_out;
     const char *device; /* NULL: $POSEMB_DEVICE, else the first usable */
     const char *out;
+    bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
+    bool has_start;
+    bool has_count;
+    bool has_pad_id; /* desc.pad_id */
+    bool allow_bad_ids;
 };
 
 /* Letters of getopt_long() for the options of a stage; every subcommand lists those it takes. */

@@ -115,8 +115,8 @@ void support_download(posemb_session *session, cl_mem buffer, void *data, size_t
         fail_msg("posemb_session_download: %s", error.message);
 }
 
-static void fill_ints(struct support_random *random, void *place, size_t size, posemb_number_type type,
-                      int64_t least, int64_t most)
+static void fill_ints(struct support_random *random, void *place, size_t size,
+                      posemb_number_type type, int64_t least, int64_t most)
 {
     for (size_t at = 0; at < size; at += posemb__number_size(type)) {
         const int64_t wide = support_random_int(random, least, most);

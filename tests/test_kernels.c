@@ -272,7 +272,8 @@ static bool open_engines(struct tester *tester)
     for (int i = 0; i < SHAPES; i++) {
         const posemb_engine_options options = {.shape = (posemb_kernel_shape)(i + 1),
                                                .streamed_threshold = 1,
-                                               .follows_threshold = UINT64_MAX, .cache = POSEMB_CACHE_MEMORY};
+                                               .follows_threshold = UINT64_MAX,
+                                               .cache = POSEMB_CACHE_MEMORY};
 
         if ((only != POSEMB_SHAPE_DEFAULT && only != options.shape) ||
             (options.shape == POSEMB_SHAPE_CPU &&

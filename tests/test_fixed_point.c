@@ -239,6 +239,32 @@ static void test_exp2_is_near_mpfr(void **state)
     mpfr_free_cache();
 }
 
+static void test_add_and_divide_equal_gmp(void **state)
+{
+    mpz_t x, y, expected;
+
+    (void)state;
+    mpz_inits(x, y, expected, (mpz_ptr)NULL);
+    for (int round = 0; round < ROUNDS / 10; round++) {
+        struct posemb__fixed a = random_fixed();
+        struct posemb__fixed b = random_fixed();
+
+        to_mpz(x, &a);
+        to_mpz(y, &b);
+        mpz_add(expected, x, y);
+        assert_fixed(posemb__fixed_add(a, b), expected);
+        b.limb[POSEMB__LIMBS - 1] &= 0x7fffffffu;
+        to_mpz(y, &b);
+        mpz_mul_2exp(expected, x, FRACTION_BITS);
+        if (mpz_sgn(y) == 0)
+            continue;
+        mpz_fdiv_q(expected, expected, y);
+        if (mpz_sizeinbase(expected, 2) <= NUMBER_BITS)
+            assert_fixed(posemb__fixed_divide(&a, &b), expected);
+    }
+    mpz_clears(x, y, expected, (mpz_ptr)NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_constants_equal_mpfr),
         cmocka_unit_test(test_log2_is_near_mpfr),
         cmocka_unit_test(test_exp2_is_near_mpfr),
+        cmocka_unit_test(test_add_and_divide_equal_gmp),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

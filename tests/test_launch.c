@@ -109,6 +109,37 @@ static void test_local_size_follows_the_pairs(void **state)
             rows[i].size);
 }
 
+static void test_long_rows_are_counted_by_chunks(void **state)
+{
+    static const struct {
+        uint64_t columns, batch;
+        uint32_t chunk, chunks;
+    } rows[] = {
+        {0, 3, 0, 0},
+        {4096, 3, 0, 0},
+        {4097, 3, 1024, 5},
+        {131072, 2, 1024, 128},
+        {8192 * 1024, 1, 1024, 8192},
+        {8192 * 1024 + 1, 1, 2048, 4097},
+        {UINT64_C(0x1fffffffe), 1, 1 << 20, 8192},
+    };
+    const struct posemb__launch_rule rule = {
+        .rows = 8, .local_size = 1, .columns_in_launch = 4096, .chunk = 1024};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct posemb__call call = {.shape = {.batch = rows[i].batch, .length = 1},
+                                          .tokens = rows[i].batch,
+                                          .counted_columns = rows[i].columns};
+        const struct posemb__launch launch = posemb__launch_of(&rule, &call);
+
+        assert_int_equal(launch.chunk, rows[i].chunk);
+        assert_int_equal(launch.chunks, rows[i].chunks);
+        assert_int_equal(launch.scratch_bytes, rows[i].batch * rows[i].chunks * 4);
+        assert_true((uint64_t)launch.chunk * launch.chunks >= rows[i].columns || !launch.chunk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +149,7 @@ int main(void)
         cmocka_unit_test(test_large_outputs_are_streamed),
         cmocka_unit_test(test_nothing_is_streamed_without_such_kernels),
         cmocka_unit_test(test_local_size_follows_the_pairs),
+        cmocka_unit_test(test_long_rows_are_counted_by_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

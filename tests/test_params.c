@@ -487,6 +487,100 @@ static void test_batch_rows_may_lie_within_a_token(void **state)
     assert_int_equal(resolve_call(&desc, &bad, &call, NULL), POSEMB_INVALID_ARGUMENT);
 }
 
+/* What rules, paddings and grids want of a shape. */
+static void test_fields_of_rules_are_named_with_their_values(void **state)
+{
+    static const posemb_grid grid = {.axes = 2, .count = {3, 4}};
+    const struct {
+        posemb_desc desc;
+        posemb_shape shape;
+        const char *words;
+    } rows[] = {
+        {{.positions = POSEMB_POSITIONS_EXPLICIT}, {.past = 1}, "past is 1, which these"},
+        {{.positions = POSEMB_POSITIONS_RAGGED}, {.past = 1, .sequences = 1}, "past is 1"},
+        {{.grid = grid}, {.length = 12, .past = 1}, "past is 1"},
+        {{.padding = POSEMB_PADDING_MASK}, {.past = BIT(32)}, "past is 4294967296, above"},
+        {{.padding = POSEMB_PADDING_NONE},
+         {.sequences = 1},
+         "sequences is 1, but positions are not"},
+        {{.positions = POSEMB_POSITIONS_RAGGED}, {.length = 5}, "sequences is 0, not 1"},
+        {{.positions = POSEMB_POSITIONS_RAGGED},
+         {.sequences = UINT32_MAX},
+         "sequences is 4294967295"},
+        {{.positions = POSEMB_POSITIONS_RAGGED},
+         {.batch = 2, .sequences = 1},
+         "batch is 2, but ragged"},
+        {{.grid = grid}, {.length = 11}, "length is 11, but the grid has 12 columns"},
+        {{.positions = POSEMB_POSITIONS_EXPLICIT, .position_type = POSEMB_FLOAT32},
+         {.start = 1},
+         "start is 1, but positions are floats"},
+        {{.grid = grid}, {.length = 12, .start = POSEMB_POSITION_MAX}, "above 2^32-1"},
+        {{.padding = POSEMB_PADDING_NONE},
+         {.start = POSEMB_POSITION_MAX - 4, .past = 5},
+         "past 5 + length 1"},
+        {{.padding = POSEMB_PADDING_MASK, .padding_type = POSEMB_INT64},
+         {.padding_batch_stride = 12},
+         "padding_batch_stride is 12"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        posemb_desc desc = rows[i].desc;
+        posemb_shape shape = rows[i].shape;
+        struct posemb__call call;
+        posemb_error error;
+
+        desc.dim = 4;
+        shape.batch = shape.batch ? shape.batch : 1;
+        shape.length = shape.length ? shape.length : 1;
+        shape.vocab = 1;
+        assert_int_equal(posemb_desc_resolve(&desc, &desc, &error), POSEMB_OK);
+        assert_int_equal(posemb__call_resolve(&desc, &shape, &call, &error),
+                         POSEMB_INVALID_ARGUMENT);
+        assert_says(&error, rows[i].words);
+    }
+}
+
+static void test_bytes_of_rules(void **state)
+{
+    const posemb_desc mask = {.dim = 4,
+                              .positions = POSEMB_POSITIONS_COUNT,
+                              .padding = POSEMB_PADDING_MASK,
+                              .padding_type = POSEMB_UINT8};
+    const posemb_desc left = {.dim = 4, .padding = POSEMB_PADDING_LEFT_COUNT};
+    const posemb_desc ragged = {
+        .dim = 4, .positions = POSEMB_POSITIONS_RAGGED, .position_type = POSEMB_INT64};
+    const posemb_desc grid = {.dim = 4,
+                              .positions = POSEMB_POSITIONS_EXPLICIT,
+                              .position_type = POSEMB_FLOAT32,
+                              .grid = {.axes = 2}};
+    const posemb_shape shape = {.batch = 3, .length = 5, .vocab = 1, .past = 2};
+    const posemb_shape packed = {.batch = 1, .length = 15, .vocab = 1, .sequences = 6};
+    const posemb_shape plain = {.batch = 3, .length = 5, .vocab = 1};
+    struct posemb__call call;
+    posemb_desc desc;
+
+    (void)state;
+    assert_int_equal(posemb_desc_resolve(&mask, &desc, NULL), POSEMB_OK);
+    assert_int_equal(posemb__call_resolve(&desc, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.padding_bytes, 21);
+    assert_int_equal(call.counted_columns, 7);
+    assert_int_equal(call.positions_out_bytes, 15 * 8);
+    assert_int_equal(call.lengths_out_bytes, 12);
+    assert_int_equal(call.mask_out_bytes, 15);
+    assert_int_equal(posemb_desc_resolve(&left, &desc, NULL), POSEMB_OK);
+    assert_int_equal(posemb__call_resolve(&desc, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.padding_bytes, 12);
+    assert_int_equal(call.counted_columns, 0);
+    assert_int_equal(posemb_desc_resolve(&ragged, &desc, NULL), POSEMB_OK);
+    assert_int_equal(posemb__call_resolve(&desc, &packed, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.positions_bytes, 7 * 8);
+    assert_int_equal(posemb_desc_resolve(&grid, &desc, NULL), POSEMB_OK);
+    assert_int_equal(posemb__call_resolve(&desc, &plain, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.positions_bytes, 15 * 2 * 4);
+    assert_int_equal(call.positions_out_bytes, 15 * 2 * 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +604,8 @@ int main(void)
         cmocka_unit_test(test_sizes_that_overflow_are_named),
         cmocka_unit_test(test_ends_of_shape_ranges_are_good),
         cmocka_unit_test(test_batch_rows_may_lie_within_a_token),
+        cmocka_unit_test(test_fields_of_rules_are_named_with_their_values),
+        cmocka_unit_test(test_bytes_of_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,36 +96,7 @@ static bool is_number_of(float value, enum identify_rounding rounding)
     return fabsf(value) < 0x1p-14f && rounded((double)value, IDENTIFY_FLOAT16) == (double)value;
 }
 
-/* ---- Conventions, as posemb.h has them */
-
-enum amplitude { ONE, ROOT_OF_ONE_OVER_D, ROOT_OF_TWO_OVER_D };
-
-static const struct shape {
-    const char *name;
-    posemb_layout layout;
-    posemb_first first;
-    posemb_denominator denominator;
-    double shift;
-    posemb_odd odd;
-    enum amplitude amplitude;
-} shapes[] = {
-    {"vaswani", POSEMB_INTERLEAVED, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_REAL, 0.0,
-     POSEMB_ODD_FIRST, ONE},
-    {"t2t", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_FLOOR, 1.0, POSEMB_ODD_ZERO, ONE},
-    {"marian-hf", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_REAL, 0.0, POSEMB_ODD_FIRST,
-     ONE},
-    {"marian-cpp", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_REAL, 1.0,
-     POSEMB_ODD_SECOND, ONE},
-    {"dit", POSEMB_HALVES, POSEMB_COSINE_FIRST, POSEMB_DENOMINATOR_FLOOR, 0.0, POSEMB_ODD_ZERO,
-     ONE},
-    {"ddpm", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_FLOOR, 1.0, POSEMB_ODD_ZERO, ONE},
-    {"xtransformers", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_FLOOR, 0.0,
-     POSEMB_ODD_REFUSED, ROOT_OF_ONE_OVER_D},
-    {"mlx", POSEMB_HALVES, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_FLOOR, 1.0, POSEMB_ODD_REFUSED,
-     ROOT_OF_TWO_OVER_D},
-    {"detr", POSEMB_INTERLEAVED, POSEMB_SINE_FIRST, POSEMB_DENOMINATOR_REAL, 0.0,
-     POSEMB_ODD_REFUSED, ONE},
-};
+/* ---- Conventions */
 
 static double divisor_of(uint32_t dim, posemb_denominator denominator, double shift)
 {
@@ -134,14 +105,7 @@ static double divisor_of(uint32_t dim, posemb_denominator denominator, double sh
     return (denominator == POSEMB_DENOMINATOR_REAL ? half : floor(half)) - shift;
 }
 
-static double amplitude_of(enum amplitude amplitude, uint32_t dim)
-{
-    if (amplitude == ONE)
-        return 1.0;
-    return (double)(float)sqrt((amplitude == ROOT_OF_ONE_OVER_D ? 1.0 : 2.0) / dim);
-}
-
-static bool is_shape_of(const struct shape *shape, const struct identified_form *form, uint32_t dim)
+static bool is_shape_of(const posemb_desc *shape, const struct identified_form *form, uint32_t dim)
 {
     return shape->layout == form->layout && shape->first == form->first &&
            divisor_of(dim, shape->denominator, shape->shift) ==
@@ -155,18 +119,25 @@ static void name_form(struct identified_form *form, uint32_t dim, double amplitu
     form->name_count = 0;
     form->default_count = 0;
     for (int by_default = 1; by_default >= 0; by_default--) {
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            const double usual = amplitude_of(shapes[i].amplitude, dim);
+        for (size_t i = 0; i < posemb_convention_count(); i++) {
+            const posemb_convention_info *info = posemb_convention_at(i);
+            const posemb_desc desc = {.dim = dim, .convention = info->convention};
+            posemb_desc shape;
+
+            if (posemb_desc_resolve(&desc, &shape, NULL) != POSEMB_OK)
+                continue; /* it has no odd D */
+
+            const double usual = (double)shape.amplitude;
             const bool is_usual = fabs(amplitude - usual) <= 2e-7 * usual;
 
-            if (!is_shape_of(&shapes[i], form, dim) || is_usual != (by_default == 1) ||
+            if (!is_shape_of(&shape, form, dim) || is_usual != (by_default == 1) ||
                 form->name_count == IDENTIFY_NAMES_MAX)
                 continue;
             if (form->name_count == 0) {
-                form->denominator = shapes[i].denominator;
-                form->shift = shapes[i].shift;
+                form->denominator = shape.denominator;
+                form->shift = shape.shift;
             }
-            form->names[form->name_count++] = shapes[i].name;
+            form->names[form->name_count++] = info->name;
             if (is_usual)
                 form->default_count++;
         }

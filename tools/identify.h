@@ -1,5 +1,4 @@
-/* Which sinusoids a stored table of positions holds, if any. Needs the mathematical library alone.
- */
+/* Which sinusoids a stored table of positions holds, if any. */
 #ifndef POSEMB_IDENTIFY_H
 #define POSEMB_IDENTIFY_H
 

@@ -326,8 +326,9 @@ typedef struct posemb_args {
  * @param event      NULL, or receives one event, which the caller releases. Untouched on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_SIZE_OVERFLOW, POSEMB_BUFFER_TOO_SMALL,
  *         POSEMB_QUEUE_MISMATCH, POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR. On failure nothing has
- * been enqueued. Threads: any number on one plan; beyond `concurrency` of them at once, a call
- * waits for another's enqueue (not for its work) to return.
+ * been enqueued, but for the first of two launches where the second failed: it writes scratch
+ * memory alone. Threads: any number on one plan; beyond `concurrency` of them at once, a call waits
+ * for another's enqueue (not for its work) to return.
  */
 POSEMB_API posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queue queue,
                                         const posemb_args *args, cl_uint num_waits,

@@ -387,8 +387,8 @@ static int run(const struct bench_options *options, struct report *report)
     size_t visited;
     int worst;
 
-    if (target_for_each(options->device, bench_target, report, &visited, &worst, &report->error) !=
-        POSEMB_OK)
+    if (target_for_each(options->device, POSEMB_CACHE_DEFAULT, bench_target, report, &visited,
+                        &worst, &report->error) != POSEMB_OK)
         return command_failed(&report->error);
     if (visited > 0)
         return worst;

@@ -29,7 +29,7 @@ static void examine(struct finding *finding)
     char index[24];
 
     snprintf(index, sizeof index, "%zu", finding->info.index);
-    finding->ran = target_open(index, &target, &finding->error) == POSEMB_OK &&
+    finding->ran = target_open(index, SELFTEST_CACHE, &target, &finding->error) == POSEMB_OK &&
                    selftest_run(&target, true, &finding->selftest, &finding->error) == POSEMB_OK;
     target_close(&target);
 }

@@ -334,7 +334,7 @@ static int run(struct demonstration *show)
 
     if (status != EXIT_DONE)
         return status;
-    if (target_open(show->device, &target, &error) != POSEMB_OK)
+    if (target_open(show->device, POSEMB_CACHE_DEFAULT, &target, &error) != POSEMB_OK)
         return command_failed(&error);
     status = show_all(show, &target);
     target_close(&target);

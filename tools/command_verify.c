@@ -51,7 +51,8 @@ int command_verify(int count, char **arguments)
 
     if (worst != EXIT_DONE)
         return worst < 0 ? EXIT_DONE : worst;
-    if (target_for_each(options.device, verify_target, NULL, &visited, &worst, &error) != POSEMB_OK)
+    if (target_for_each(options.device, SELFTEST_CACHE, verify_target, NULL, &visited, &worst,
+                        &error) != POSEMB_OK)
         return command_failed(&error);
     if (visited == 0) {
         fprintf(stderr, "posemb: there is no OpenCL device to verify\n");

@@ -316,7 +316,7 @@ int first_call_child(int count, char **arguments)
 
     if (count != 5)
         return command_usage(arguments[0], FIRST_CALL_WORD " is for posemb bench itself");
-    status = target_open(arguments[2], &target, &error);
+    status = target_open(arguments[2], POSEMB_CACHE_DEFAULT, &target, &error);
     if (status == POSEMB_OK)
         status = bench_first_call_run(target.session, *arguments[3] == '1', *arguments[4] == '1',
                                       &result, &error);

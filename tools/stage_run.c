@@ -94,7 +94,7 @@ int stage_run(const struct stage_options *options, struct inputs *inputs)
     posemb_error error;
     int status = EXIT_FAILED;
 
-    if (target_open(options->device, &target, &error) != POSEMB_OK)
+    if (target_open(options->device, POSEMB_CACHE_DEFAULT, &target, &error) != POSEMB_OK)
         return command_failed(&error);
     if (target_run(&target, &inputs->desc, &inputs->args, &error) != POSEMB_OK)
         command_failed(&error);

@@ -13,9 +13,10 @@ static void print_warning(posemb_log_level level, const char *message, void *dat
         fprintf(stderr, "posemb: %s\n", message);
 }
 
-posemb_status target_open(const char *selector, struct target *target, posemb_error *error)
+posemb_status target_open(const char *selector, posemb_cache_mode cache, struct target *target,
+                          posemb_error *error)
 {
-    const posemb_engine_options options = {.log = print_warning};
+    const posemb_engine_options options = {.cache = cache, .log = print_warning};
     posemb_status status;
 
     target->session = NULL;
@@ -50,12 +51,12 @@ posemb_status target_run(const struct target *target, const posemb_desc *desc,
     return posemb_reference_run(desc, args, error);
 }
 
-static posemb_status visit_one(const char *selector,
+static posemb_status visit_one(const char *selector, posemb_cache_mode cache,
                                int (*visit)(const struct target *target, void *context),
                                void *context, int *worst, posemb_error *error)
 {
     struct target target;
-    const posemb_status status = target_open(selector, &target, error);
+    const posemb_status status = target_open(selector, cache, &target, error);
 
     if (status == POSEMB_OK) {
         const int result = visit(&target, context);
@@ -65,7 +66,7 @@ static posemb_status visit_one(const char *selector,
     return status;
 }
 
-posemb_status target_for_each(const char *selector,
+posemb_status target_for_each(const char *selector, posemb_cache_mode cache,
                               int (*visit)(const struct target *target, void *context),
                               void *context, size_t *visited, int *worst, posemb_error *error)
 {
@@ -81,7 +82,7 @@ posemb_status target_for_each(const char *selector,
         char index[24];
 
         snprintf(index, sizeof index, "%zu", i);
-        status = visit_one(all ? index : selector, visit, context, worst, error);
+        status = visit_one(all ? index : selector, cache, visit, context, worst, error);
         *visited += status == POSEMB_OK;
     }
     return status;

@@ -11,9 +11,11 @@ struct target {
 /* The name of the reference as a device. */
 #define TARGET_REFERENCE "reference"
 
-/* Open what `selector` names: a device, or "reference"; NULL means $POSEMB_DEVICE, and where that
- * is not set the first usable device, or, with a notice, the reference. */
-posemb_status target_open(const char *selector, struct target *target, posemb_error *error);
+/* Open what `selector` names, with that program cache: a device, or "reference"; NULL means
+ * $POSEMB_DEVICE, and where that is not set the first usable device, or, with a notice, the
+ * reference. */
+posemb_status target_open(const char *selector, posemb_cache_mode cache, struct target *target,
+                          posemb_error *error);
 void target_close(struct target *target);
 
 /* "NAME (PLATFORM)", for people. */
@@ -26,7 +28,7 @@ posemb_status target_run(const struct target *target, const posemb_desc *desc,
  * NULL as in target_open(). Stops at the first failure to open. `*visited` counts the calls;
  * `visit` gets `context` and returns an exit status, of which the largest is returned in `*worst`.
  */
-posemb_status target_for_each(const char *selector,
+posemb_status target_for_each(const char *selector, posemb_cache_mode cache,
                               int (*visit)(const struct target *target, void *context),
                               void *context, size_t *visited, int *worst, posemb_error *error);
 

@@ -17,24 +17,29 @@ static const double rule_seconds = 6.0; /* for all rules of a shape */
 static const struct {
     const char *name;
     posemb_position_rule rule;
+    posemb_number_type position_type;
     posemb_padding padding;
     posemb_number_type padding_type;
     posemb_pad_policy policy;
 } rules[BENCH_RULES] = {
-    {"index", POSEMB_POSITIONS_INDEX, POSEMB_PADDING_NONE, POSEMB_INT32, POSEMB_PAD_COMPUTED},
-    {"row start", POSEMB_POSITIONS_ROW_START, POSEMB_PADDING_NONE, POSEMB_INT32,
+    {"index", POSEMB_POSITIONS_INDEX, POSEMB_INT32, POSEMB_PADDING_NONE, POSEMB_INT32,
      POSEMB_PAD_COMPUTED},
-    {"explicit", POSEMB_POSITIONS_EXPLICIT, POSEMB_PADDING_NONE, POSEMB_INT32, POSEMB_PAD_COMPUTED},
-    {"explicit, float", POSEMB_POSITIONS_EXPLICIT, POSEMB_PADDING_NONE, POSEMB_INT32,
+    {"row start", POSEMB_POSITIONS_ROW_START, POSEMB_INT32, POSEMB_PADDING_NONE, POSEMB_INT32,
      POSEMB_PAD_COMPUTED},
-    {"count, pad id", POSEMB_POSITIONS_COUNT, POSEMB_PADDING_TOKEN, POSEMB_INT32,
+    {"explicit", POSEMB_POSITIONS_EXPLICIT, POSEMB_INT32, POSEMB_PADDING_NONE, POSEMB_INT32,
      POSEMB_PAD_COMPUTED},
-    {"count, pad id, zero position", POSEMB_POSITIONS_COUNT, POSEMB_PADDING_TOKEN, POSEMB_INT32,
-     POSEMB_PAD_ZERO_POSITION},
-    {"count, mask", POSEMB_POSITIONS_COUNT, POSEMB_PADDING_MASK, POSEMB_UINT8, POSEMB_PAD_COMPUTED},
-    {"count before, left pads", POSEMB_POSITIONS_COUNT_BEFORE, POSEMB_PADDING_LEFT_COUNT,
+    {"explicit, float", POSEMB_POSITIONS_EXPLICIT, POSEMB_FLOAT32, POSEMB_PADDING_NONE,
      POSEMB_INT32, POSEMB_PAD_COMPUTED},
-    {"ragged", POSEMB_POSITIONS_RAGGED, POSEMB_PADDING_NONE, POSEMB_INT32, POSEMB_PAD_COMPUTED},
+    {"count, pad id", POSEMB_POSITIONS_COUNT, POSEMB_INT32, POSEMB_PADDING_TOKEN, POSEMB_INT32,
+     POSEMB_PAD_COMPUTED},
+    {"count, pad id, zero position", POSEMB_POSITIONS_COUNT, POSEMB_INT32, POSEMB_PADDING_TOKEN,
+     POSEMB_INT32, POSEMB_PAD_ZERO_POSITION},
+    {"count, mask", POSEMB_POSITIONS_COUNT, POSEMB_INT32, POSEMB_PADDING_MASK, POSEMB_UINT8,
+     POSEMB_PAD_COMPUTED},
+    {"count before, left pads", POSEMB_POSITIONS_COUNT_BEFORE, POSEMB_INT32,
+     POSEMB_PADDING_LEFT_COUNT, POSEMB_INT32, POSEMB_PAD_COMPUTED},
+    {"ragged", POSEMB_POSITIONS_RAGGED, POSEMB_INT32, POSEMB_PADDING_NONE, POSEMB_INT32,
+     POSEMB_PAD_COMPUTED},
 };
 
 /* One rule, ready to launch. */
@@ -82,7 +87,7 @@ static void fill_numbers(const struct workload *workload, size_t rule, void *num
             bytes[i] = workload->ids[i] != PAD;
         else if (rules[rule].rule == POSEMB_POSITIONS_RAGGED)
             ints[i] = (int32_t)(i * length / (count - 1));
-        else if (strstr(rules[rule].name, "float"))
+        else if (rules[rule].position_type == POSEMB_FLOAT32)
             floats[i] = (float)(draw % 1000000) / 7.0f;
         else
             ints[i] = (int32_t)(draw % length);
@@ -138,7 +143,7 @@ static posemb_status prepare(struct run *run, size_t rule, posemb_error *error)
 
     candidate->args = workload_args(workload, 0);
     desc.positions = rules[rule].rule;
-    desc.position_type = strstr(rules[rule].name, "float") ? POSEMB_FLOAT32 : POSEMB_INT32;
+    desc.position_type = rules[rule].position_type;
     desc.padding = rules[rule].padding;
     desc.padding_type = rules[rule].padding_type;
     desc.pad_id = rules[rule].padding == POSEMB_PADDING_TOKEN ? PAD : 0;

@@ -423,45 +423,51 @@ posemb_status posemb__cache_write(const char *folder, const char *name, const vo
     return status;
 }
 
+/* Open the folder and gather its programs; *fd is -1 with POSEMB_OK where it does not exist. */
+static posemb_status open_and_gather(const char *folder, int *fd, struct files *files,
+                                     posemb_error *error)
+{
+    posemb_status status = open_folder(folder, fd, error);
+
+    *files = (struct files){NULL, 0, 0};
+    if (status == POSEMB_OK && *fd >= 0)
+        status = gather(*fd, folder, is_program_name, files, error);
+    return status;
+}
+
 posemb_status posemb__cache_list(const char *folder, struct posemb__cache_file **items,
                                  size_t *count, posemb_error *error)
 {
-    struct files files = {NULL, 0, 0};
+    struct files files;
     int folder_fd;
-    posemb_status status = open_folder(folder, &folder_fd, error);
+    const posemb_status status = open_and_gather(folder, &folder_fd, &files, error);
 
-    *items = NULL;
-    *count = 0;
-    if (status != POSEMB_OK || folder_fd < 0)
-        return status;
-    status = gather(folder_fd, folder, is_program_name, &files, error);
-    close(folder_fd);
+    if (folder_fd >= 0)
+        close(folder_fd);
     if (status != POSEMB_OK) {
         free(files.items);
-        return status;
+        files = (struct files){NULL, 0, 0};
     }
     *items = files.items;
     *count = files.count;
-    return POSEMB_OK;
+    return status;
 }
 
 posemb_status posemb__cache_remove_all(const char *folder, size_t *removed, posemb_error *error)
 {
-    struct files files = {NULL, 0, 0};
+    struct files files;
     int folder_fd;
-    posemb_status status = open_folder(folder, &folder_fd, error);
+    posemb_status status = open_and_gather(folder, &folder_fd, &files, error);
 
     *removed = 0;
-    if (status != POSEMB_OK || folder_fd < 0)
-        return status;
-    status = gather(folder_fd, folder, is_program_name, &files, error);
     for (size_t i = 0; status == POSEMB_OK && i < files.count; i++) {
         status = remove_file(folder_fd, folder, files.items[i].name, error);
         *removed += status == POSEMB_OK;
     }
-    if (status == POSEMB_OK)
+    if (status == POSEMB_OK && folder_fd >= 0)
         status = remove_stale_temporaries(folder_fd, folder, 0, error);
     free(files.items);
-    close(folder_fd);
+    if (folder_fd >= 0)
+        close(folder_fd);
     return status;
 }

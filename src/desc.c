@@ -342,11 +342,17 @@ static struct posemb__position_factor factor_of(const posemb_desc *desc,
     return factor;
 }
 
+/* The denominator of the exponents of a segment. */
+static double denominator_of(const posemb_desc *desc, const struct posemb__segment *segment)
+{
+    return posemb__twice_denominator(desc, segment) / 2.0 - desc->shift;
+}
+
 /* The base-2 logarithm of the highest frequency of a segment, in turns per position. */
 static double highest_turns(const posemb_desc *desc, const struct posemb__segment *segment)
 {
     const struct posemb__position_factor factor = factor_of(desc, segment);
-    const double denominator = posemb__twice_denominator(desc, segment) / 2.0 - desc->shift;
+    const double denominator = denominator_of(desc, segment);
     double highest = 0.0;
 
     if (desc->frequencies) {
@@ -366,7 +372,7 @@ static posemb_status check_segment(const posemb_desc *desc, const struct posemb_
                                    posemb_error *error)
 {
     const double limit = posemb__has_float_positions(desc) ? 32.0 : 64.0;
-    const double denominator = posemb__twice_denominator(desc, segment) / 2.0 - desc->shift;
+    const double denominator = denominator_of(desc, segment);
     double turns;
 
     if (segment->dim % 2 != 0 && desc->odd == POSEMB_ODD_REFUSED)

@@ -31,9 +31,9 @@ typedef int64_t posemb_i64;
 #define POSEMB_PADS_LEFT_LENGTH 5u
 
 /* posemb_launch.pad_policy: the values of posemb_pad_policy. */
-#define POSEMB_POLICY_COMPUTED      1u
-#define POSEMB_POLICY_ZERO_POSITION 2u
-#define POSEMB_POLICY_ZERO_ROW      3u
+#define POSEMB_PADS_COMPUTED      1u
+#define POSEMB_PADS_ZERO_POSITION 2u
+#define POSEMB_PADS_ZERO_ROW      3u
 
 /* Types of numbers: the values of posemb_number_type. */
 #define POSEMB_TYPE_INT32 1u

@@ -156,7 +156,7 @@ posemb_status posemb_record_read(const posemb_plan *plan, cl_command_queue queue
                                  const posemb_args *args, cl_uint num_waits, const cl_event *waits,
                                  posemb_report *report, posemb_error *error)
 {
-    posemb_report found = {POSEMB_RECORD_CLEAR, 0, 0, 0.0f};
+    posemb_report found = {POSEMB_RECORD_CLEAR, 0, 0, 0.0f, {0}};
     posemb_status status;
 
     if (!plan || !args || !report)

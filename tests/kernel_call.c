@@ -2,6 +2,7 @@
 #include "kernel_call.h"
 
 #include "params.h"
+#include "support/record.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -261,7 +262,7 @@ static void fill_ids(struct kernel_call *call, const struct kernel_case *kernel_
 static void choose_record(struct kernel_call *call, uint64_t seed)
 {
     static const posemb_record clear = POSEMB_RECORD_CLEAR;
-    static const posemb_record late = {0xfffffffeu, 9, 0xffffffffu, POSEMB_NO_TOKEN};
+    static const posemb_record late = RECORD_OF(0xfffffffeu, 9, 0xffffffffu, POSEMB_NO_TOKEN);
     const unsigned draw = (unsigned)(seed >> 48) % 8;
 
     call->has_record = draw != 0;

@@ -1,6 +1,7 @@
 /* The error record on the device: clearing, adding up, and looking up what it names. */
 #include "support/device.h"
 #include "support/not_applicable.h"
+#include "support/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +12,7 @@
 
 #include <string.h>
 
-static const posemb_report nothing = {POSEMB_RECORD_CLEAR, 0, 0, 0.0f};
+static const posemb_report nothing = {POSEMB_RECORD_CLEAR, 0, 0, 0.0f, {0}};
 
 static void clear(cl_command_queue queue, const posemb_buffer *record)
 {
@@ -303,7 +304,7 @@ static void test_counts_saturate(void **state)
     struct launch launch = make_launch(*state, &desc, ids, good_positions, 6);
 
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        const posemb_record full = {starts[i], 1, 5, POSEMB_NO_TOKEN};
+        const posemb_record full = RECORD_OF(starts[i], 1, 5, POSEMB_NO_TOKEN);
         const posemb_report expected = {{0xffffffffu, 0, 5, POSEMB_NO_TOKEN}, -1, 0, 0.0f};
 
         assert_int_equal(clEnqueueWriteBuffer(posemb_session_queue(*state), launch.args.record.mem,
@@ -317,7 +318,7 @@ static void test_counts_saturate(void **state)
 
 static void test_a_token_of_another_launch_is_not_looked_up(void **state)
 {
-    const posemb_record other = {1, 6, 1, 600};
+    const posemb_record other = RECORD_OF(1, 6, 1, 600);
     const posemb_report expected = {{1, 6, 1, 600}, 0, 0, 0.0f};
     const posemb_desc desc = {.dim = 4, .positions = POSEMB_POSITIONS_EXPLICIT};
     struct launch launch = make_launch(*state, &desc, good_ids, good_positions, 6);

@@ -1,5 +1,6 @@
 /* The CPU reference: layouts, exact values, position rules, strides, bad tokens, failures. */
 #include "reference.h"
+#include "support/record.h"
 
 #include <posemb/posemb.h>
 
@@ -345,7 +346,7 @@ static void test_bad_ids_are_zero_rows(void **state)
     const posemb_desc desc = {.dim = 2, .id_type = POSEMB_INT64};
     const float table[] = {1, 2, 3, 4};
     const int64_t ids[] = {0, 2, -1, 1, INT64_MIN, INT64_MAX};
-    const posemb_record found = {4, 1, 0, POSEMB_NO_TOKEN};
+    const posemb_record found = RECORD_OF(4, 1, 0, POSEMB_NO_TOKEN);
     float out[12];
     posemb_record record = POSEMB_RECORD_CLEAR;
     const posemb_host_args args = {.shape = {.batch = 2, .length = 3, .vocab = 2},
@@ -375,7 +376,7 @@ static void test_bad_positions_are_zero_rows(void **state)
     const int64_t positions[] = {4294967295, 4294967294,  INT64_MIN,
                                  INT64_MAX,  -2147483649, -2147483650};
     const bool good[] = {false, true, false, false, true, false};
-    const posemb_record found = {0, POSEMB_NO_TOKEN, 4, 0};
+    const posemb_record found = RECORD_OF(0, POSEMB_NO_TOKEN, 4, 0);
     float out[12];
     posemb_record record = POSEMB_RECORD_CLEAR;
     const posemb_host_args args = {.shape = {.batch = 1, .length = 6, .start = 1},
@@ -397,7 +398,7 @@ static void test_row_starts_leave_the_range_on_the_way(void **state)
                               .positions = POSEMB_POSITIONS_ROW_START,
                               .position_type = POSEMB_INT64};
     const int64_t positions[] = {4294967294, -2147483650};
-    const posemb_record found = {0, POSEMB_NO_TOKEN, 3, 2};
+    const posemb_record found = RECORD_OF(0, POSEMB_NO_TOKEN, 3, 2);
     float out[12];
     posemb_record record = POSEMB_RECORD_CLEAR;
     const posemb_host_args args = {
@@ -415,7 +416,7 @@ static void test_a_token_counts_under_each_bad_input(void **state)
     const float table[] = {1, 2};
     const int32_t ids[] = {0, 1, 0};
     const int64_t positions[] = {0, INT64_MAX, INT64_MAX};
-    const posemb_record found = {1, 1, 2, 1};
+    const posemb_record found = RECORD_OF(1, 1, 2, 1);
     float out[6];
     posemb_record record = POSEMB_RECORD_CLEAR;
     const posemb_host_args args = {.shape = {.batch = 1, .length = 3, .vocab = 1},
@@ -437,7 +438,7 @@ static uint32_t count_on_top_of(uint32_t count)
     const float table[] = {1};
     const int32_t ids[] = {1, 1, 1};
     float out[3];
-    posemb_record record = {count, 1, count, 0};
+    posemb_record record = RECORD_OF(count, 1, count, 0);
     const posemb_host_args args = {.shape = {.batch = 1, .length = 3, .vocab = 1},
                                    .ids = ids,
                                    .table = table,
@@ -466,7 +467,7 @@ static void test_the_first_token_of_a_record_only_falls(void **state)
     const float table[] = {1};
     const int32_t ids[] = {0, 0, -1};
     float out[3];
-    posemb_record record = {1, 1, 0, POSEMB_NO_TOKEN};
+    posemb_record record = RECORD_OF(1, 1, 0, POSEMB_NO_TOKEN);
     const posemb_host_args args = {.shape = {.batch = 1, .length = 3, .vocab = 1},
                                    .ids = ids,
                                    .table = table,

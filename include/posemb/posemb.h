@@ -2,11 +2,42 @@
  * devices.
  *
  * posemb computes the embedding stage of a transformer. For every token t of a [batch, length]
- * block:
+ * block, with x a row of D floats:
  *
- *     ENCODE   out[t,:] = token_scale * E[id[t],:] + PE(pos[t])
- *     ADD      out[t,:] = token_scale * rows[t,:]  + PE(pos[t])
- *     TABLE    out[t,:] =                            PE(pos[t])
+ *     ENCODE   x = token_scale * deq(E[id[t],:])            + POSITION + EXTRAS
+ *              x = prompt_scale * deq(rows[id[t] - vocab,:]) + POSITION + EXTRAS (soft prompts)
+ *     ADD      x = token_scale * deq(rows[t,:])             + POSITION + EXTRAS
+ *     TABLE    x = POSITION + EXTRAS
+ *
+ *     out[t,:] = norm(x), converted to the output's storage
+ *
+ *     POSITION   amplitude * PE(pos[t]), or deq(P[pos[t],:]) of a learned table P, or nothing
+ *     EXTRAS     scale_k * deq(X_k[x_k[t],:]) for k = 0, 1, ... of up to four extra tables X_k
+ *
+ * The sum is made from left to right in float: each product is rounded, then each sum (never fused;
+ * a scale of 1 multiplies too; a channel whose PE is a constant zero, or a pad without a position,
+ * adds +0). Under POSEMB_ROUND_EACH_STEP each of these products and sums, and amplitude * PE, is
+ * rounded to the narrow type T as well.
+ *
+ * The norms, with n the smallest power of two that is not below D:
+ *
+ *     fold(v)    v[D ... n-1] = 0; for h = n/2, n/4, ... 1: v[j] = v[j] + v[j + h] for j < h;
+ *                the result is v[0], where -0 becomes +0
+ *     LAYER      m = fold(x) * (1/D);  d = x - m;  s = fold(d);  e = s * (1/D), and where
+ *                |s| >= 2^-60 then e = fma(fma(-e, D, s), 1/D, e);  -0 becomes +0
+ *                w = fold(d * d) * (1/D) - e * e, where less than 0 becomes 0
+ *                r = rsq(w + epsilon);  y = (d - e) * r;  mean = m + e
+ *     RMS        r = rsq(fold(x * x) * (1/D) + epsilon);  y = x * r  (rounded to T under
+ *                POSEMB_ROUND_EACH_STEP with gamma as the factor)
+ *     both       y = y * gamma, or y * (1 + gamma);  then y = y + beta; where there are any
+ *     rsq(v)     0 for 0 and infinity; else, with v = z * 4^k, 1 <= z < 4:
+ *                y = float of bits 0x5f375a86 - (bits of z >> 1)
+ *                three times: p = z * y; g = fma(-p, y, 1); y = fma(y / 2, g, y)
+ *                p = z * y; q = fma(z, y, -p); g = fma(-q, y, fma(-p, y, 1)); y = fma(y / 2, g, y)
+ *                the result is y * 2^-k: at most 0.5001 units in the last place from 1 / sqrt(v)
+ *
+ * with 1/D rounded to float, and each operation after it. A constant row has y = 0, whatever
+ * epsilon is.
  *
  * PE is sinusoidal: each channel pair i has a frequency w_i (set by the convention and the base)
  * and holds sin(p * w_i) and cos(p * w_i). The values are DEFINED to the last bit, and every device
@@ -21,8 +52,6 @@
  *     C      = |fma(u, fma(u, fma(u, fma(u, c8, c6), c4), c2), 1)|
  *     |sin|  = q odd ? C : S,   sign = bit 31 of h
  *     |cos|  = q odd ? S : C,   sign = bit 31 of (h + 2^30)
- *     out    = token_scale * E, rounded; then + amplitude * PE, rounded (never fused; a scale of 1
- *              multiplies too; a channel whose PE is a constant zero adds +0)
  *
  * A position is an integer, or a float of m * 2^-k: then pos * step_i is m * step_i shifted right
  * by k, rounded towards zero, so that a whole number has the phase of that integer. An amplitude
@@ -181,6 +210,101 @@ typedef enum posemb_number_type {
     POSEMB_UINT8 = 4 /**< masks alone */
 } posemb_number_type;
 
+/** How the elements of rows are stored. All computing is in float: they are converted exactly when
+ * they are read, and rounded once, to nearest even, when they are written. */
+typedef enum posemb_storage {
+    POSEMB_STORAGE_DEFAULT = 0, /**< POSEMB_F32 */
+    POSEMB_F32 = 1,
+    POSEMB_F16 = 2,  /**< IEEE 754 binary16 */
+    POSEMB_BF16 = 3, /**< the upper half of an F32 */
+    POSEMB_I8 = 4    /**< signed bytes, each times the scale of its row or table; tables alone */
+} posemb_storage;
+
+/** Which scale the elements of an I8 table have: deq(E[r, c]) = E[r, c] * scales[r], or scales[0],
+ * rounded. */
+typedef enum posemb_scaling {
+    POSEMB_SCALING_DEFAULT = 0, /**< POSEMB_SCALE_OF_ROW */
+    POSEMB_SCALE_OF_ROW = 1,    /**< scales has one float for each row */
+    POSEMB_SCALE_OF_TABLE = 2   /**< scales has one float */
+} posemb_scaling;
+
+/** What an index outside its table does. It is recorded under every policy. */
+typedef enum posemb_policy {
+    POSEMB_POLICY_DEFAULT = 0,       /**< POSEMB_POLICY_ZERO_ROW */
+    POSEMB_POLICY_ZERO_ROW = 1,      /**< the token's output row is zeros */
+    POSEMB_POLICY_CLAMP = 2,         /**< it names the nearest row that is there */
+    POSEMB_POLICY_WRAP_NEGATIVE = 3, /**< -rows ... -1 name the rows from the end, as in Python; any
+                                        other gives a row of zeros */
+    POSEMB_POLICY_NAN_ROW = 4        /**< the token's output row is NaN */
+} posemb_policy;
+
+/** A table: rows of D elements. */
+typedef struct posemb_table_desc {
+    posemb_storage storage; /**< 0: POSEMB_F32 */
+    posemb_scaling scaling; /**< 0: POSEMB_SCALE_OF_ROW; I8 only */
+    posemb_policy policy;   /**< 0: POSEMB_POLICY_ZERO_ROW */
+} posemb_table_desc;
+
+/** What is added to a row for its position. */
+typedef enum posemb_position_kind {
+    POSEMB_POSITION_KIND_DEFAULT = 0, /**< POSEMB_SINUSOIDAL */
+    POSEMB_SINUSOIDAL = 1,            /**< PE(pos), computed */
+    POSEMB_LEARNED = 2, /**< row `pos` of a table; `start` of the call is the offset of models that
+                           have one. What describes sinusoids is not used; no grid, no floats */
+    POSEMB_NO_POSITION = 3 /**< nothing; likewise. The rule must be INDEX, and its positions are not
+                              looked at; not with TABLE */
+} posemb_position_kind;
+
+/** Where the index of an extra table's row comes from. */
+typedef enum posemb_extra_ids {
+    POSEMB_EXTRA_NONE = 0,     /**< there is no such table */
+    POSEMB_EXTRA_OF_TOKEN = 1, /**< ids[b, s] */
+    POSEMB_EXTRA_OF_ROW = 2,   /**< ids[b], the same for a whole batch row */
+    POSEMB_EXTRA_CONSTANT = 3  /**< shape.extras[k].id, the same for all tokens */
+} posemb_extra_ids;
+
+#define POSEMB_EXTRAS_MAX 4u
+
+/** A table beside tokens and positions: segments, languages, features of words. */
+typedef struct posemb_extra_desc {
+    posemb_extra_ids ids;       /**< 0: none; those that are there come first */
+    posemb_number_type id_type; /**< 0: POSEMB_INT32; INT32 or INT64 */
+    posemb_table_desc table;
+    float scale; /**< 0: 1; finite */
+} posemb_extra_desc;
+
+/** Normalisation of the sum, see the top of this file. */
+typedef enum posemb_norm {
+    POSEMB_NORM_DEFAULT = 0, /**< POSEMB_NORM_NONE */
+    POSEMB_NORM_NONE = 1,
+    POSEMB_NORM_LAYER = 2,
+    POSEMB_NORM_RMS = 3
+} posemb_norm;
+
+/** The factor of each channel after the normalisation. */
+typedef enum posemb_gamma {
+    POSEMB_GAMMA_DEFAULT = 0,  /**< POSEMB_GAMMA_FACTOR */
+    POSEMB_GAMMA_FACTOR = 1,   /**< gamma */
+    POSEMB_GAMMA_ONE_PLUS = 2, /**< 1 + gamma, rounded: Gemma; RMS only */
+    POSEMB_GAMMA_NONE = 3      /**< none */
+} posemb_gamma;
+
+/** What is added to each channel after the normalisation. */
+typedef enum posemb_beta {
+    POSEMB_BETA_DEFAULT = 0, /**< POSEMB_BETA_ADDED under LAYER, POSEMB_BETA_NONE under RMS */
+    POSEMB_BETA_ADDED = 1,
+    POSEMB_BETA_NONE = 2
+} posemb_beta;
+
+/** When sums are rounded to a type narrower than float. */
+typedef enum posemb_rounding {
+    POSEMB_ROUNDING_DEFAULT = 0, /**< POSEMB_ROUND_ONCE */
+    POSEMB_ROUND_ONCE = 1,       /**< at the store */
+    POSEMB_ROUND_EACH_STEP = 2 /**< each step to the storage of the token table (of `rows` for ADD,
+                                  of the output for TABLE), as frameworks do that compute in it: see
+                                  the top of this file. Not with an I8 table */
+} posemb_rounding;
+
 /**
  * Where the position of token (b, s), batch row b, column s, comes from. A pad, see posemb_padding,
  * has the position `start` under COUNT and COUNT_BEFORE, and that of any token else.
@@ -308,8 +432,25 @@ typedef struct posemb_desc {
     int64_t pad_id; /**< the id of pads, under POSEMB_PADDING_TOKEN alone; 0 is the id 0 */
     posemb_pad_policy pad_policy; /**< 0: POSEMB_PAD_COMPUTED */
     posemb_number_type id_type;   /**< 0: POSEMB_INT32; INT32 or INT64; type of the token ids */
-    posemb_consumer consumer;     /**< 0: POSEMB_CONSUMER_FOLLOWS */
-    float token_scale;            /**< 0: 1; finite; not used by POSEMB_TABLE */
+    posemb_table_desc tokens;     /**< E; its policy is that of token ids; ENCODE only */
+    posemb_storage rows_storage;  /**< 0: POSEMB_F32; not I8; of `rows`: ADD, and soft prompts */
+    float prompt_scale;           /**< 0: 1; finite; factor of the rows of soft prompts, in place of
+                                     token_scale */
+    posemb_position_kind position_kind; /**< 0: POSEMB_SINUSOIDAL */
+    posemb_table_desc position_table;   /**< LEARNED. Its policy is that of positions, also of
+                                           sinusoids, which can be ZERO_ROW or NAN_ROW alone. A
+                                           position that the rule cannot tell is a NaN row under
+                                           NAN_ROW, else one of zeros */
+    posemb_extra_desc extras[POSEMB_EXTRAS_MAX];
+    posemb_norm norm;            /**< 0: POSEMB_NORM_NONE; what follows is of norms alone */
+    float epsilon;               /**< 0: 1e-5; positive and finite; 1e-45 is as good as none */
+    posemb_gamma gamma;          /**< 0: POSEMB_GAMMA_FACTOR */
+    posemb_beta beta;            /**< 0: the norm's */
+    posemb_storage norm_storage; /**< 0: POSEMB_F32; not I8; of gamma and beta */
+    posemb_rounding rounding;    /**< 0: POSEMB_ROUND_ONCE */
+    posemb_storage out_storage;  /**< 0: POSEMB_F32; not I8; of the output, and of sum_out */
+    posemb_consumer consumer;    /**< 0: POSEMB_CONSUMER_FOLLOWS */
+    float token_scale;           /**< 0: 1; finite; not used by POSEMB_TABLE */
     uint32_t concurrency; /**< 0: 8; how many threads enqueue one plan at once without waiting
                                for each other, up to POSEMB_CONCURRENCY_MAX; devices only */
 } posemb_desc;
@@ -401,15 +542,31 @@ POSEMB_API posemb_status posemb_model_preset(const char *name, uint32_t dim, pos
 
 /* ---- One call */
 
+/** One extra table of a call. */
+typedef struct posemb_extra_shape {
+    uint64_t rows;             /**< of the table, >= 1 */
+    uint64_t table_stride;     /**< from row to row, >= a row; 0: a row */
+    uint64_t ids_batch_stride; /**< from ids[b, 0] to ids[b + 1, 0]; 0: S ids; OF_TOKEN only */
+    int64_t id;                /**< the row of all tokens; CONSTANT only */
+} posemb_extra_shape;
+
 /**
  * Sizes and strides of one call. batch * length = T tokens, up to POSEMB_TOKENS_MAX; token (b, s)
  * has the index b * length + s. Each stride is in bytes, a multiple of the element size; 0 means
  * dense.
  */
 typedef struct posemb_shape {
-    uint64_t batch;  /**< B; 0: nothing to do */
-    uint64_t length; /**< S, tokens of one batch row; 0: nothing to do */
-    uint64_t vocab;  /**< rows of the token table E, >= 1; ENCODE only */
+    uint64_t batch;       /**< B; 0: nothing to do */
+    uint64_t length;      /**< S, tokens of one batch row; 0: nothing to do */
+    uint64_t vocab;       /**< V, rows of the token table E, >= 1; ENCODE only */
+    uint64_t shard_first; /**< vocabulary shards: `table` has the rows shard_first ... shard_first +
+                             shard_rows - 1 of E alone. Other ids of the vocabulary have a row of
+                             zeros there, so that the sums of all ranks add up. Let one rank alone
+                             add positions and extra tables */
+    uint64_t shard_rows;  /**< 0: V */
+    uint64_t prompt_rows; /**< soft prompts: the ids V ... V + prompt_rows - 1 name rows of `rows`;
+                             0: none; ENCODE only */
+    uint64_t position_rows; /**< rows of the position table, >= 1; LEARNED only */
     int64_t start; /**< added to every position; POSEMB_POSITION_MIN ... POSEMB_POSITION_MAX; 0 with
                       float positions; under POSEMB_POSITIONS_INDEX the last position must also lie
                       there */
@@ -421,41 +578,70 @@ typedef struct posemb_shape {
                                         positions; EXPLICIT only, the others are dense */
     uint64_t padding_batch_stride;   /**< from padding[b, 0] to padding[b + 1, 0]; 0: past + S
                                         numbers; of a   mask only, the others are dense */
-    uint64_t table_stride;           /**< from row to row of E, >= 4 D; 0: 4 D */
-    uint64_t rows_stride;            /**< from row to row of `rows`, >= 4 D; 0: 4 D; ADD only */
-    uint64_t rows_batch_stride;      /**< from rows[b, 0] to rows[b + 1, 0]; 0: S * rows_stride */
-    uint64_t out_stride;             /**< from row to row of the output, >= 4 D; 0: 4 D */
+    uint64_t table_stride;           /**< from row to row of E, >= a row of it; 0: a row */
+    uint64_t position_table_stride;  /**< the same of the position table */
+    uint64_t rows_stride; /**< from row to row of `rows`, >= a row of it; 0: a row; ADD and soft
+                             prompts */
+    uint64_t rows_batch_stride; /**< from rows[b, 0] to rows[b + 1, 0]; 0: S * rows_stride; ADD only
+                                 */
+    posemb_extra_shape extras[POSEMB_EXTRAS_MAX];
+    uint64_t out_stride;       /**< from row to row of the output, >= a row of it; 0: a row */
     uint64_t out_batch_stride; /**< from out[b, 0] to out[b + 1, 0]; 0: S * out_stride. No two rows
-                                    may overlap; [S, B, D] is fine (out_stride = 4 B D,
-                                    out_batch_stride = 4 D) */
+                                    may overlap; [S, B, D] is fine (of floats out_stride =
+                                    4 B D, out_batch_stride = 4 D) */
 } posemb_shape;
 
 #define POSEMB_NO_TOKEN 0xffffffffu
 
 /**
- * What went wrong with the inputs of one or more calls. A token with a bad id (outside [0, vocab))
- * or a bad position (outside [POSEMB_POSITION_MIN, POSEMB_POSITION_MAX]) has an output row of zeros
- * and is counted here, under each input that was bad. Nothing is read out of bounds.
+ * What went wrong with the inputs of one or more calls. A token with a bad id (outside its table),
+ * or a bad position (outside [POSEMB_POSITION_MIN, POSEMB_POSITION_MAX], or the position table) has
+ * the row that the policy of that input says, and is counted here, under each input that was bad.
+ * Where inputs disagree, NaN goes before zeros. Nothing is read out of bounds.
  */
 typedef struct posemb_record {
     uint32_t id_count;       /**< tokens with a bad id, saturating; 0: none */
     uint32_t id_first;       /**< smallest index of such a token; POSEMB_NO_TOKEN: none */
     uint32_t position_count; /**< tokens with a bad position, saturating; 0: none */
     uint32_t position_first; /**< smallest index of such a token; POSEMB_NO_TOKEN: none */
+    struct {
+        uint32_t count; /**< tokens with a bad id of this extra table, saturating; 0: none */
+        uint32_t first; /**< smallest index of such a token; POSEMB_NO_TOKEN: none */
+    } extras[POSEMB_EXTRAS_MAX];
 } posemb_record;
 
 /** A record that says: nothing wrong. */
 #define POSEMB_RECORD_CLEAR                                                                        \
     {                                                                                              \
-        0u, POSEMB_NO_TOKEN, 0u, POSEMB_NO_TOKEN                                                   \
+        0u, POSEMB_NO_TOKEN, 0u, POSEMB_NO_TOKEN,                                                  \
+        {                                                                                          \
+            {0u, POSEMB_NO_TOKEN}, {0u, POSEMB_NO_TOKEN}, {0u, POSEMB_NO_TOKEN},                   \
+            {                                                                                      \
+                0u, POSEMB_NO_TOKEN                                                                \
+            }                                                                                      \
+        }                                                                                          \
     }
+
+/** One extra table of a call on host memory. */
+typedef struct posemb_host_extra {
+    const void *ids;     /**< [B, S] or [B] of its id_type; not used by CONSTANT */
+    const void *table;   /**< [rows, D] of its storage */
+    const float *scales; /**< [rows] or [1]; I8 only */
+} posemb_host_extra;
 
 /** Arguments of one call on host memory. Pointers that the operation does not use are ignored. */
 typedef struct posemb_host_args {
     posemb_shape shape;
     const void *ids;   /**< [B, S] of the description's id_type; ENCODE */
-    const void *table; /**< E, [vocab, D] float; ENCODE */
-    const void *rows;  /**< [B, S, D] float; ADD; may be `out` with the same strides (in place) */
+    const void *table; /**< E, [vocab, D] of its storage, or the shard's rows of it; ENCODE */
+    const float *table_scales; /**< of an I8 table: [rows of `table`] or [1] */
+    const void *rows; /**< of rows_storage: [B, S, D] for ADD, where it may be `out` with the same
+                         storage and strides (in place); [prompt_rows, D] for soft prompts */
+    const void *position_table;   /**< [position_rows, D] of its storage; LEARNED */
+    const float *position_scales; /**< of an I8 position table: [position_rows] or [1] */
+    posemb_host_extra extras[POSEMB_EXTRAS_MAX];
+    const void *gamma;     /**< [D] of norm_storage; where the norm has it */
+    const void *beta;      /**< likewise */
     const void *positions; /**< numbers of position_type as the rule says; not used by INDEX, COUNT
                               and COUNT_BEFORE */
     const void
@@ -466,7 +652,12 @@ typedef struct posemb_host_args {
     uint32_t
         *lengths_out;  /**< NULL, or [B] that receive how many tokens of each row are not pads */
     uint8_t *mask_out; /**< NULL, or [B, S] that receive 0 for a pad, else 1 */
-    void *out;         /**< [B, S, D] float, written in full; must not overlap any other input */
+    void *sum_out;   /**< NULL, or as `out` with its strides: the sum before the norm; norms only */
+    float *mean_out; /**< NULL, or [B, S]: the mean of each row; LAYER only. Like sum_out and
+                        rstd_out it is 0 or NaN where the row is one of zeros or NaN by a policy */
+    float *rstd_out; /**< NULL, or [B, S]: the reciprocal deviation r of each row; norms only */
+    void *out;       /**< [B, S, D] of out_storage, written in full; must not overlap any other
+                        buffer */
     posemb_record *record; /**< NULL, or added to: start with POSEMB_RECORD_CLEAR */
 } posemb_host_args;
 

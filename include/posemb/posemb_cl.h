@@ -291,12 +291,26 @@ typedef struct posemb_buffer {
     uint64_t offset; /**< bytes, a multiple of the element size */
 } posemb_buffer;
 
+/** One extra table of a launch; the counterpart of posemb_host_extra. */
+typedef struct posemb_extra_args {
+    posemb_buffer ids;    /**< [B, S] or [B] of its id_type; not used by CONSTANT */
+    posemb_buffer table;  /**< [rows, D] of its storage */
+    posemb_buffer scales; /**< [rows] or [1] float; I8 only */
+} posemb_extra_args;
+
 /** Arguments of one launch; the counterpart of posemb_host_args. Unused buffers are ignored. */
 typedef struct posemb_args {
     posemb_shape shape;
     posemb_buffer ids;   /**< [B, S] of id_type; ENCODE */
-    posemb_buffer table; /**< E, [vocab, D] float; ENCODE */
-    posemb_buffer rows;  /**< [B, S, D] float; ADD; may be `out` with the same strides (in place) */
+    posemb_buffer table; /**< E, [vocab, D] of its storage, or the shard's rows of it; ENCODE */
+    posemb_buffer table_scales; /**< of an I8 table: [rows of `table`] or [1] float */
+    posemb_buffer rows; /**< of rows_storage: [B, S, D] for ADD, where it may be `out` with the same
+                           storage and strides (in place); [prompt_rows, D] for soft prompts */
+    posemb_buffer position_table;  /**< [position_rows, D] of its storage; LEARNED */
+    posemb_buffer position_scales; /**< of an I8 position table: [position_rows] or [1] float */
+    posemb_extra_args extras[POSEMB_EXTRAS_MAX];
+    posemb_buffer gamma;     /**< [D] of norm_storage; where the norm has it */
+    posemb_buffer beta;      /**< likewise */
     posemb_buffer positions; /**< numbers of position_type as the rule says; not used by INDEX,
                                 COUNT and COUNT_BEFORE */
     posemb_buffer
@@ -307,9 +321,11 @@ typedef struct posemb_args {
         positions_out; /**< mem NULL, or as in posemb_host_args; like the two that follow */
     posemb_buffer lengths_out;
     posemb_buffer mask_out;
-    posemb_buffer out; /**< [B, S, D] float; must not overlap any other input */
-    posemb_buffer
-        record; /**< a posemb_record, 16 bytes; mem NULL: bad tokens are zero rows, unrecorded */
+    posemb_buffer sum_out; /**< mem NULL, or as in posemb_host_args; like the two that follow */
+    posemb_buffer mean_out;
+    posemb_buffer rstd_out;
+    posemb_buffer out;    /**< [B, S, D] of out_storage; must not overlap any other buffer */
+    posemb_buffer record; /**< a posemb_record, 48 bytes; mem NULL: nothing is recorded */
 } posemb_args;
 
 /**
@@ -373,11 +389,13 @@ typedef struct posemb_report {
         first_position; /**< what token record.position_first has in `positions`, before `start` was
                            added; of ragged ones entry number token, of rows with left padding and
                            no positions what `padding` has for the row; 0 where there is none */
-    float first_float_position; /**< the same of float positions; else 0 */
+    float first_float_position;             /**< the same of float positions; else 0 */
+    int64_t first_extra[POSEMB_EXTRAS_MAX]; /**< the id of token record.extras[k].first, in the ids
+                                               of that table; 0 where there is none */
 } posemb_report;
 
 /**
- * Enqueue the clearing of a record (a write of 16 bytes). Wait list, event and failure as in
+ * Enqueue the clearing of a record (a write of 48 bytes). Wait list, event and failure as in
  * posemb_enqueue().
  */
 POSEMB_API posemb_status posemb_record_clear(cl_command_queue queue, const posemb_buffer *record,

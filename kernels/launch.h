@@ -151,6 +151,7 @@ struct posemb_launch {
     posemb_u32 chunks; /* of one batch row */
     posemb_u32 dim;
     posemb_u32 folded; /* the smallest power of two that is not below dim */
+    posemb_u32 kept;   /* 1: local memory holds the sums of a row */
     posemb_u32 pairs;
     posemb_u32 segments;
     posemb_u32 zeros_place;

@@ -7,8 +7,7 @@
  *                      Groups: length * ceil(batch / POSEMB_ROWS).
  * *_streamed:          the same with stores that bypass the cache.
  *
- * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two up to
- * POSEMB_LANES; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
+ * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
  *
  * posemb_count:        before them, where rows are long and pads are counted: work-item k counts the tokens of
  *                      chunk k % chunks of batch row k / chunks that are not pads, into scratch memory.
@@ -21,8 +20,7 @@
  *   POSEMB_TABLE_STORAGE, POSEMB_ROWS_STORAGE, POSEMB_POSITION_STORAGE, POSEMB_NORM_STORAGE, POSEMB_OUT_STORAGE
  *   POSEMB_STEP (F16, BF16: each step is rounded to it; else 0), POSEMB_PROMPTS
  *   POSEMB_EXTRAS (how many), POSEMB_EXTRA0 ... 3 (their storage)
- *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_SCRATCH (floats of the rows that a group can hold),
- *   POSEMB_LANES
+ *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_SCRATCH (floats of the longest row, CPU shape alone)
  *   POSEMB_MEMORY (4, 16: channels in one access), POSEMB_ROWS. */
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -352,16 +350,17 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 #define NORM_FIELDS
 #endif
 
-/* The order of src/enqueue.c. Local memory is declared by kernels alone. */
+/* Local memory comes from the host: one implementation (PoCL) lets the groups of several threads share what a kernel
+ * declares itself. */
 #if POSEMB_NORM && !POSEMB_CPU
-#define LOCAL_MEMORY                                                                               \
-    local float kept[POSEMB_SCRATCH];                                                              \
-    local float partial[POSEMB_LANES];
+#define LOCAL_PARAMETERS , local float *kept, local float *partial
+#define LOCAL_ARGUMENTS  , kept, partial
 #else
-#define LOCAL_MEMORY                                                                               \
-    local float *kept = 0;                                                                         \
-    local float *partial = 0;
+#define LOCAL_PARAMETERS
+#define LOCAL_ARGUMENTS
 #endif
+
+/* The order of src/enqueue.c. */
 
 #define POSEMB_KERNEL(name, shared, streamed)                                                      \
     kernel void name(const struct posemb_launch a, global const uchar *ids,                        \
@@ -370,9 +369,8 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
                      global const uchar *scratch, global uchar *out, global uchar *positions_out,  \
                      global uchar *lengths_out, global uchar *mask_out,                            \
                      global uchar *record TABLE_PARAMETER PROMPTS_PARAMETER POSITION_PARAMETERS    \
-                         NORM_PARAMETERS EXTRAS_PARAMETERS)                                        \
+                         NORM_PARAMETERS EXTRAS_PARAMETERS LOCAL_PARAMETERS)                       \
     {                                                                                              \
-        LOCAL_MEMORY                                                                               \
         const struct posemb_buffers buffers = {.ids = ids,                                         \
                                                .source = source,                                   \
                                                .positions = positions,                             \
@@ -387,7 +385,7 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
                                                TABLE_FIELD PROMPTS_FIELD POSITION_FIELDS           \
                                                    NORM_FIELDS EXTRAS_FIELDS};                     \
                                                                                                    \
-        posemb_group(&a, &buffers, kept, partial, shared, streamed);                               \
+        posemb_group(&a, &buffers LOCAL_ARGUMENTS, shared, streamed);                               \
     }
 
 POSEMB_KERNEL(posemb_stage, false, false)

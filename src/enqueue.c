@@ -280,6 +280,7 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .chunks = launch->chunks,
         .dim = desc->dim,
         .folded = plan->folded,
+        .kept = plan->kept == desc->dim,
         .pairs = plan->channels.pairs,
         .segments = plan->channels.segments,
         .zeros_place = plan->zeros_place,
@@ -397,8 +398,16 @@ static cl_int set_arguments(cl_kernel kernel, const posemb_plan *plan,
 {
     struct buffers buffers;
 
+    cl_int code;
+
     list_buffers(&buffers, plan, call, launch, args);
-    return set_all(kernel, plan, block, buffers.mem, buffers.count);
+    code = set_all(kernel, plan, block, buffers.mem, buffers.count);
+    if (code == CL_SUCCESS && plan->kept > 0)
+        code = clSetKernelArg(kernel, buffers.count + 1, plan->kept * sizeof(float), NULL);
+    if (code == CL_SUCCESS && plan->kept > 0)
+        code = clSetKernelArg(kernel, buffers.count + 2, (size_t)launch->local_size * sizeof(float),
+                              NULL);
+    return code;
 }
 
 /* Launch POSEMB__COUNT. */

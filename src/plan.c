@@ -22,9 +22,10 @@ enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
  * CPU. On a GPU every work-item of a group counts, so that both are small. */
 enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
 
-/* Channels of a row that a work-group of a norm can hold: on a CPU any row, in private memory; on a
- * GPU up to 32 KiB of local memory, beyond which sums are computed anew. */
-enum { CPU_SCRATCH_MIN = 16, GPU_SCRATCH_MIN = 64, GPU_SCRATCH_MAX = 8192 };
+/* Channels of a row whose sums a work-group of a norm keeps: on a CPU of any row, in private
+ * memory, of which there are so many at least; on a GPU up to 16 KiB of local memory, beyond which
+ * they are computed anew. */
+enum { CPU_SCRATCH_MIN = 16, GPU_KEPT_MAX = 4096 };
 
 /* Whether the position of a token depends on its column alone, and so does what is done with it. */
 static bool shares_positions(const posemb_desc *desc)
@@ -42,11 +43,6 @@ static uint32_t folded_length(uint32_t dim)
     while (length < dim)
         length *= 2;
     return length;
-}
-
-static uint32_t clamp_u32(uint32_t value, uint32_t least, uint32_t most)
-{
-    return value < least ? least : (value > most ? most : value);
 }
 
 /* The parts of the key that come from tables and norms. What is not used is as in every other
@@ -74,11 +70,9 @@ static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *de
     key->norm = desc->norm;
     key->gamma = norm ? desc->gamma : POSEMB_GAMMA_NONE;
     key->beta = posemb__has_beta(desc);
-    key->lanes = 1;
     if (norm && cpu)
-        key->scratch = clamp_u32(folded_length(desc->dim), CPU_SCRATCH_MIN, POSEMB_DIM_MAX);
-    if (norm && !cpu)
-        key->scratch = clamp_u32(folded_length(desc->dim), GPU_SCRATCH_MIN, GPU_SCRATCH_MAX);
+        key->scratch =
+            folded_length(desc->dim) < CPU_SCRATCH_MIN ? CPU_SCRATCH_MIN : folded_length(desc->dim);
 }
 
 /* Work-items of a group. */
@@ -112,8 +106,6 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
     };
 
     set_key_of_tables(engine, desc, &key);
-    if (posemb__has_norm(desc) && !cpu)
-        key.lanes = (uint32_t)local_size_of(engine, desc);
     return key;
 }
 
@@ -295,6 +287,8 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
 
     plan->channels = posemb__channels_of(&plan->desc);
     plan->folded = folded_length(plan->desc.dim);
+    if (posemb__has_norm(&plan->desc) && key.memory_floats == GPU_MEMORY)
+        plan->kept = plan->desc.dim <= GPU_KEPT_MAX ? plan->desc.dim : 1;
     set_launch_rule(plan, &key);
     plan->busy = calloc(1, sizeof *plan->busy);
     if (!plan->busy)

@@ -17,6 +17,8 @@ struct posemb_plan {
     cl_mem constants; /* what kernels/launch.h calls so, with the place of its row of zeros */
     uint32_t zeros_place;
     uint32_t folded; /* the length of a row when it is folded */
+    uint32_t kept;   /* floats of local memory for the sums of a row: dim; 1: it is too long; 0:
+                        kernels have none */
     /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where
      * the plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
     cl_kernel *kernels[POSEMB__KERNEL_COUNT];

@@ -42,7 +42,6 @@ void posemb__program_options(const struct posemb__program_key *key,
         {"BETA", key->beta},
         {"NORM_STORAGE", (uint32_t)key->norm_storage},
         {"SCRATCH", key->scratch},
-        {"LANES", key->lanes},
         {"MEMORY", key->memory_floats},
         {"ROWS", key->rows},
     };

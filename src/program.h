@@ -36,8 +36,7 @@ struct posemb__program_key {
     posemb_norm norm;
     posemb_gamma gamma;
     bool beta;
-    uint32_t scratch; /* channels of the rows that a group can hold; 0 without a norm */
-    uint32_t lanes;   /* work-items of a group at most, of a norm on the GPU shape; else 1 */
+    uint32_t scratch; /* channels of the longest row, of a norm on the CPU shape; else 0 */
     uint32_t memory_floats;
     uint32_t rows;
 };

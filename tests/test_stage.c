@@ -264,7 +264,7 @@ static void draw_shape(struct support_random *random, const posemb_desc *desc, b
     memset(shape, 0, sizeof *shape);
     shape->batch = (uint64_t)draw(random, 1, small ? 9 : 17);
     shape->length = (uint64_t)draw(random, 1, small ? 4 : 12);
-    if (desc->dim > 8192)
+    if (desc->dim > 4096)
         shape->batch = 1;
     shape->vocab = VOCAB;
     shape->start = draw(random, -1, 5);

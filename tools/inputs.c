@@ -31,7 +31,7 @@ static posemb_status read_npy_table(const char *path, float **table, uint64_t sh
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                               "%.200s: a token table is two-dimensional and of type <f4, not %s of "
                               "rank %" PRIu32,
-                              path, array.type == NPY_F4 ? "<f4" : "integers", array.rank);
+                              path, npy_type_name(array.type), array.rank);
     } else {
         memcpy(shape, array.shape, 2 * sizeof *shape);
         status = check_table_shape(path, shape, error);
@@ -123,18 +123,23 @@ posemb_status read_token_table(const char *path, float **table, uint64_t *vocab,
     return status;
 }
 
+static bool is_number(npy_type type, bool floats)
+{
+    return type == NPY_I4 || type == NPY_I8 || (floats && type == NPY_F4);
+}
+
 static posemb_status read_numbers(const char *path, const char *what, bool floats, npy_array *array,
                                   posemb_error *error)
 {
     posemb_status status = npy_read(path, array, error);
 
     if (status == POSEMB_OK &&
-        ((array->type == NPY_F4 && !floats) || array->rank < 1 || array->rank > 2))
+        (!is_number(array->type, floats) || array->rank < 1 || array->rank > 2))
         status =
             posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                          "%.200s: %s are int32%s int64%s of rank 1 or 2, not %s of rank %" PRIu32,
                          path, what, floats ? "," : " or", floats ? " or float32" : "",
-                         array->type == NPY_F4 ? "float" : "integers", array->rank);
+                         npy_type_name(array->type), array->rank);
     return status;
 }
 

@@ -454,14 +454,32 @@ posemb_status safetensors_find_matrix(const safetensors_file *file,
                         file->bytes.shown, matrices, file->count, matrices > 0 ? ": " : "", list);
 }
 
-posemb_status safetensors_require_f32(const safetensors_file *file,
-                                      const safetensors_tensor *tensor, posemb_error *error)
+posemb_storage safetensors_dtype_storage(safetensors_dtype dtype)
+{
+    switch (dtype) {
+    case SAFETENSORS_F32:
+        return POSEMB_F32;
+    case SAFETENSORS_F16:
+        return POSEMB_F16;
+    case SAFETENSORS_BF16:
+        return POSEMB_BF16;
+    case SAFETENSORS_I8:
+        return POSEMB_I8;
+    default:
+        return POSEMB_STORAGE_DEFAULT;
+    }
+}
+
+posemb_status safetensors_require_storage(const safetensors_file *file,
+                                          const safetensors_tensor *tensor, posemb_storage *storage,
+                                          posemb_error *error)
 {
     char problem[64];
 
-    if (tensor->dtype == SAFETENSORS_F32)
+    *storage = safetensors_dtype_storage(tensor->dtype);
+    if (*storage != POSEMB_STORAGE_DEFAULT)
         return POSEMB_OK;
-    snprintf(problem, sizeof problem, "dtype: %s, but F32 is needed",
+    snprintf(problem, sizeof problem, "dtype: %s, but F32, F16, BF16 or I8 is needed",
              safetensors_dtype_name(tensor->dtype));
     return fail_tensor(file, tensor->name, problem, error);
 }

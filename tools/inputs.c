@@ -1,6 +1,7 @@
 /* The files that a stage reads, as arguments of a call. */
 #include "inputs.h"
 
+#include "file_bytes.h"
 #include "safetensors.h"
 #include "status.h"
 
@@ -44,11 +45,27 @@ static posemb_status read_npy_table(const char *path, float **table, uint64_t sh
     return status;
 }
 
+/* The caller wants floats, and the other types are not converted here. */
+static posemb_status require_floats(const char *path, const safetensors_file *file,
+                                    const safetensors_tensor *tensor, posemb_error *error)
+{
+    posemb_storage storage = POSEMB_STORAGE_DEFAULT;
+    const posemb_status status = safetensors_require_storage(file, tensor, &storage, error);
+    char shown[100];
+
+    if (status != POSEMB_OK || storage == POSEMB_F32)
+        return status;
+    escape_text(tensor->name, strlen(tensor->name), shown, sizeof shown);
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "%.200s: tensor \"%s\": dtype: %s, but only F32 is taken here", path, shown,
+                        safetensors_dtype_name(tensor->dtype));
+}
+
 static posemb_status read_tensor(const char *path, const safetensors_file *file,
                                  const safetensors_tensor *tensor, float **table, uint64_t shape[2],
                                  posemb_error *error)
 {
-    posemb_status status = safetensors_require_f32(file, tensor, error);
+    posemb_status status = require_floats(path, file, tensor, error);
 
     if (status != POSEMB_OK)
         return status;

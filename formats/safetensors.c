@@ -11,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_SIZE     8u         /* of the field before the header */
-#define HEADER_MAX      100000000u /* the limit of the reference */
-#define DEPTH_MAX       4u
-#define COMMAS_MAX      4194304u /* bounds the memory that the list and the JSON tree take */
-#define NAME_MAX_BYTES  1024u
-#define NAME_SHOWN_SIZE 80u
-#define LIST_SHOWN_SIZE 200u
+#define LENGTH_SIZE    8u         /* of the field before the header */
+#define HEADER_MAX     100000000u /* the limit of the reference */
+#define DEPTH_MAX      4u
+#define COMMAS_MAX     4194304u /* bounds the memory that the list and the JSON tree take */
+#define NAME_MAX_BYTES 1024u
 
 struct safetensors_file {
     file_bytes bytes;
@@ -417,21 +415,6 @@ posemb_status safetensors_find(const safetensors_file *file, const char *name,
     return fail_tensor(file, name, "name: no tensor of the file has it", error);
 }
 
-/* Append a name to a list while there is room, then "..." once. */
-static void add_name(char list[LIST_SHOWN_SIZE], const char *name)
-{
-    const size_t used = strlen(list);
-    char shown[NAME_SHOWN_SIZE];
-
-    escape_text(name, strlen(name), shown, sizeof shown);
-    if (used > 0 && list[used - 1] == '.')
-        return;
-    if (used + strlen(shown) + sizeof ", \"\", ..." > LIST_SHOWN_SIZE)
-        memcpy(list + used, ", ...", sizeof ", ...");
-    else
-        snprintf(list + used, LIST_SHOWN_SIZE - used, "%s\"%s\"", used > 0 ? ", " : "", shown);
-}
-
 posemb_status safetensors_find_matrix(const safetensors_file *file,
                                       const safetensors_tensor **tensor, posemb_error *error)
 {
@@ -442,7 +425,7 @@ posemb_status safetensors_find_matrix(const safetensors_file *file,
     for (size_t i = 0; i < file->count; i++)
         if (file->tensors[i].rank == 2) {
             found = &file->tensors[i];
-            add_name(list, found->name);
+            list_name(list, found->name);
             matrices++;
         }
     if (matrices == 1) {

@@ -216,8 +216,8 @@ static posemb_status parse(const config_reader *reader, const char *text, size_t
         return posemb__fail(reader->error, POSEMB_OUT_OF_MEMORY, 0, "%s: no memory for it",
                             reader->file->shown);
     escape_text(why.text, strlen(why.text), shown, sizeof shown);
-    return posemb__fail(reader->error, POSEMB_INVALID_ARGUMENT, 0, "%s: line %d, byte %d: %s",
-                        reader->file->shown, why.line, why.position, shown);
+    return posemb__fail(reader->error, POSEMB_INVALID_ARGUMENT, 0, "%s: line %d, column %d: %s",
+                        reader->file->shown, why.line, why.column, shown);
 }
 
 static posemb_status parse_file(const config_reader *reader, char *text, json_t **root)
@@ -264,7 +264,7 @@ posemb_status config_read(const char *path, model_config *read, posemb_error *er
     file_bytes file;
     config_reader reader = {.file = &file, .read = read, .error = error};
 
-    *read = (model_config){0};
+    memset(read, 0, sizeof *read);
 
     posemb_status status = file_bytes_open(path, &file, error);
 
@@ -273,7 +273,7 @@ posemb_status config_read(const char *path, model_config *read, posemb_error *er
     status = read_keys(&reader);
     file_bytes_close(&file);
     if (status != POSEMB_OK)
-        *read = (model_config){0};
+        memset(read, 0, sizeof *read);
     return status;
 }
 

@@ -582,6 +582,33 @@ static void test_refuses_bad_arguments(void **state)
     model_file_close(NULL);
 }
 
+/* ---- A model's own */
+
+static void test_opens_the_excerpt(void **state)
+{
+    model_file *file = NULL;
+    posemb_error error = {0};
+    float gamma[384];
+
+    (void)state;
+    if (model_file_open(POSEMB_TEST_DATA "/all-MiniLM-L6-v2-excerpt.safetensors", NULL, &file,
+                        &error) != POSEMB_OK)
+        fail_msg("%s", error.message);
+    assert_part(file, MODEL_WORDS, "embeddings.word_embeddings.weight", 220, 384);
+    assert_part(file, MODEL_POSITIONS, "embeddings.position_embeddings.weight", 64, 384);
+    assert_part(file, MODEL_TYPES, "embeddings.token_type_embeddings.weight", 2, 384);
+    assert_part(file, MODEL_GAMMA, "embeddings.LayerNorm.weight", 1, 384);
+    assert_part(file, MODEL_BETA, "embeddings.LayerNorm.bias", 1, 384);
+    assert_non_null(model_file_config(file));
+    assert_int_equal(model_file_config(file)->vocab_size, 220);
+    assert_int_equal(model_file_config(file)->max_position_embeddings, 64);
+    assert_string_equal(config_model_name(model_file_config(file)), "bert");
+    assert_int_equal(model_file_read_rows(file, MODEL_GAMMA, 0, 1, gamma, sizeof gamma, NULL),
+                     POSEMB_OK);
+    assert_true(gamma[0] > 0.1f && gamma[0] < 10.0f);
+    model_file_close(file);
+}
+
 /* ---- Reading */
 
 static void test_reads_rows(void **state)
@@ -768,6 +795,7 @@ int main(void)
         cmocka_unit_test(test_opens_the_model_of_a_folder),
         cmocka_unit_test(test_finds_a_config_beside_a_bare_name),
         cmocka_unit_test(test_refuses_bad_arguments),
+        cmocka_unit_test(test_opens_the_excerpt),
         cmocka_unit_test(test_reads_rows),
         cmocka_unit_test(test_reads_scales),
         cmocka_unit_test(test_survives_every_truncated_file),

@@ -156,13 +156,14 @@ static const struct {
              [KIND_BOOL] = {read_bool, sizeof(bool)},
              [KIND_TEXT] = {read_text, CONFIG_TEXT_SIZE}};
 
-/* The synonym that comes before this key, and is in the file. */
+/* The first synonym of this key that is in the file, or the key itself. */
 static const key_row *find_synonym(const config_reader *reader, const key_row *key)
 {
-    for (const key_row *other = keys; other < key; other++)
-        if (other->value == key->value && json_object_get(reader->root, other->name))
-            return other;
-    return NULL;
+    const key_row *other = keys;
+
+    while (other->value != key->value || !json_object_get(reader->root, other->name))
+        other++;
+    return other;
 }
 
 static posemb_status fail_synonym(const config_reader *reader, const key_row *key,
@@ -212,7 +213,7 @@ static posemb_status parse(const config_reader *reader, const char *text, size_t
     if (*root)
         return posemb__fail(reader->error, POSEMB_INVALID_ARGUMENT, 0, "%s: not a JSON object",
                             reader->file->shown);
-    if (json_error_code(&why) == json_error_out_of_memory)
+    if (json_error_code(&why) == json_error_out_of_memory || !why.text[0]) /* or it says nothing */
         return posemb__fail(reader->error, POSEMB_OUT_OF_MEMORY, 0, "%s: no memory for it",
                             reader->file->shown);
     escape_text(why.text, strlen(why.text), shown, sizeof shown);

@@ -447,21 +447,17 @@ static posemb_status check_dims(const model_file *file, posemb_error *error)
 
 /* ---- Scales of I8 tables */
 
-/* The names that the scales of a table may have. */
+/* What the scales of a table X.weight may be called, after the X. */
 static const char *const scale_endings[] = {".weight_scale", ".scales"};
 
-/* A table of another name than X.weight: NAME_scale. */
 static bool is_scale_name(const char *name, const char *table)
 {
-    const size_t length = strlen(table);
-    size_t stem = 0;
+    const size_t stem = strlen(table) - strlen(".weight"); /* all names of tables end in it */
 
-    if (!ends_in(table, "weight", &stem) || stem == 0)
-        return strncmp(name, table, length) == 0 && strcmp(name + length, "_scale") == 0;
-    if (strncmp(name, table, stem - 1) != 0)
+    if (strncmp(name, table, stem) != 0)
         return false;
     for (size_t i = 0; i < sizeof scale_endings / sizeof *scale_endings; i++)
-        if (strcmp(name + stem - 1, scale_endings[i]) == 0)
+        if (strcmp(name + stem, scale_endings[i]) == 0)
             return true;
     return false;
 }

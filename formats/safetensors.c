@@ -157,7 +157,7 @@ static bool parse_json(header_reader *header, const char *text, size_t size)
     header->file->header = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (header->file->header)
         return true;
-    if (json_error_code(&why) == json_error_out_of_memory)
+    if (json_error_code(&why) == json_error_out_of_memory || !why.text[0]) /* or it says nothing */
         return fail_memory(header);
     escape_text(why.text, strlen(why.text), shown, sizeof shown);
     return fail_header(header, (size_t)why.position, shown);

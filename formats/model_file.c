@@ -63,6 +63,8 @@ static const struct {
     {MODEL_GAMMA, "embeddings.LayerNorm.gamma"}, /* files converted from TensorFlow */
     {MODEL_BETA, "embeddings.LayerNorm.bias"},
     {MODEL_BETA, "embeddings.LayerNorm.beta"},
+    {MODEL_GAMMA, "embeddings.layer_norm.weight"}, /* ESM */
+    {MODEL_BETA, "embeddings.layer_norm.bias"},
     {MODEL_WORDS, "embeddings.tok_embeddings.weight"}, /* ModernBERT */
     {MODEL_GAMMA, "embeddings.norm.weight"},
     {MODEL_BETA, "embeddings.norm.bias"},

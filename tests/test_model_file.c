@@ -223,6 +223,11 @@ static const naming namings[] = {
     {"model.embeddings.tok_embeddings.weight F32 10,4\nmodel.embeddings.norm.weight F32 4\n",
      NULL,
      {"model.embeddings.tok_embeddings.weight", NULL, NULL, "model.embeddings.norm.weight", NULL}},
+    {"esm.embeddings.layer_norm.weight F32 4\nesm.embeddings.word_embeddings.weight F32 10,4\n"
+     "esm.embeddings.position_embeddings.weight F32 6,4\nesm.embeddings.layer_norm.bias F32 4\n",
+     NULL,
+     {"esm.embeddings.word_embeddings.weight", "esm.embeddings.position_embeddings.weight", NULL,
+      "esm.embeddings.layer_norm.weight", "esm.embeddings.layer_norm.bias"}},
     {"word_embeddings.weight F32 10,4\nword_embeddings_layernorm.weight F32 4\n"
      "word_embeddings_layernorm.bias F32 4\n",
      NULL,

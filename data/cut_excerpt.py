@@ -4,7 +4,8 @@
 usage: cut_excerpt.py MODEL_FOLDER OUT_FOLDER
 
 Keeps the rows of the words below in the order of the vocabulary, the first 64 position rows, token
-types and LayerNorm, under the model's own tensor names. Needs nothing but Python.
+types and LayerNorm, under the model's own tensor names; and the model's config, with the numbers of
+rows that are left. Needs nothing but Python.
 """
 import json
 import struct
@@ -55,6 +56,13 @@ def write_tensors(path, tensors):
                      + b"".join(data for _, _, data in tensors.values()))
 
 
+def write_config(path, config, tensors):
+    """The config with the rows of the excerpt; all else, and the order of the keys, as it is."""
+    config["vocab_size"] = tensors["embeddings.word_embeddings.weight"][1][0]
+    config["max_position_embeddings"] = tensors["embeddings.position_embeddings.weight"][1][0]
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 def main(model_folder, out_folder):
     vocabulary = (model_folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
     rows = sorted({vocabulary.index(word) for word in WORDS if word in vocabulary})
@@ -72,6 +80,8 @@ def main(model_folder, out_folder):
             data, shape = data[: POSITIONS * width], [POSITIONS, shape[1]]
         kept[name] = (dtype, shape, data)
     write_tensors(out_folder / "all-MiniLM-L6-v2-excerpt.safetensors", kept)
+    config = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))
+    write_config(out_folder / "all-MiniLM-L6-v2-excerpt.config.json", config, kept)
     words = "".join(vocabulary[row] + "\n" for row in rows)
     (out_folder / "all-MiniLM-L6-v2-excerpt.words.txt").write_text(words, encoding="utf-8")
     print(f"{len(rows)} words")

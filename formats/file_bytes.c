@@ -60,8 +60,7 @@ void escape_text(const char *text, size_t size, char *out, size_t capacity)
     memcpy(out + used, used < whole ? "..." : "", used < whole ? sizeof "..." : 1);
 }
 
-/* The end of a path tells more than its beginning, so that a long one loses its beginning. */
-static void show_path(const char *path, char shown[FILE_SHOWN_SIZE])
+void show_path(const char *path, char shown[FILE_SHOWN_SIZE])
 {
     size_t start = strlen(path);
     size_t room = FILE_SHOWN_SIZE - sizeof "...";
@@ -74,6 +73,20 @@ static void show_path(const char *path, char shown[FILE_SHOWN_SIZE])
 
     memcpy(shown, "...", dots);
     escape_text(path + start, strlen(path + start), shown + dots, FILE_SHOWN_SIZE - dots);
+}
+
+void list_name(char list[LIST_SHOWN_SIZE], const char *name)
+{
+    const size_t used = strlen(list);
+    char shown[NAME_SHOWN_SIZE];
+
+    escape_text(name, strlen(name), shown, sizeof shown);
+    if (used > 0 && list[used - 1] == '.')
+        return;
+    if (used + strlen(shown) + sizeof ", \"\", ..." > LIST_SHOWN_SIZE)
+        memcpy(list + used, ", ...", sizeof ", ...");
+    else
+        snprintf(list + used, LIST_SHOWN_SIZE - used, "%s\"%s\"", used > 0 ? ", " : "", shown);
 }
 
 void shape_show(const uint64_t *shape, uint32_t rank, char shown[SHAPE_SHOWN_SIZE])

@@ -16,6 +16,8 @@
 /* ---- Text for messages */
 
 #define FILE_SHOWN_SIZE  200u
+#define NAME_SHOWN_SIZE  80u
+#define LIST_SHOWN_SIZE  200u
 #define SHAPE_RANK_MAX   8u
 #define SHAPE_SHOWN_SIZE 192u
 
@@ -26,6 +28,13 @@
  * @param out  [capacity] receives the text and a NUL; capacity >= 4.
  */
 void escape_text(const char *text, size_t size, char *out, size_t capacity);
+
+/** Append an untrusted name to a list of them while there is room, then "..." once. */
+void list_name(char list[LIST_SHOWN_SIZE], const char *name);
+
+/** Write a path for a message. Its end tells more than its beginning, so that a long one loses its
+ * beginning. */
+void show_path(const char *path, char shown[FILE_SHOWN_SIZE]);
 
 /** Write a shape as "[3, 4]" to `shown`; rank <= SHAPE_RANK_MAX. */
 void shape_show(const uint64_t *shape, uint32_t rank, char shown[SHAPE_SHOWN_SIZE]);

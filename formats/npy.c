@@ -22,7 +22,10 @@ typedef struct type_row {
     size_t size;
 } type_row;
 
-static const type_row types[] = {{NPY_F4, "<f4", 4}, {NPY_I4, "<i4", 4}, {NPY_I8, "<i8", 8}};
+/* The first row of a type is how it is written. */
+static const type_row types[] = {{NPY_F4, "<f4", 4}, {NPY_I4, "<i4", 4},   {NPY_I8, "<i8", 8},
+                                 {NPY_F2, "<f2", 2}, {NPY_I1, "|i1", 1},   {NPY_U1, "|u1", 1},
+                                 {NPY_B1, "|b1", 1}, {NPY_BF16, "<V2", 2}, {NPY_BF16, "|V2", 2}};
 #define TYPE_COUNT (sizeof types / sizeof *types)
 
 static const type_row *find_type(npy_type type)
@@ -40,12 +43,29 @@ size_t npy_type_size(npy_type type)
     return row ? row->size : 0;
 }
 
+const char *npy_type_name(npy_type type)
+{
+    const type_row *row = find_type(type);
+
+    return row ? row->descr : "unknown";
+}
+
 void npy_free(npy_array *array)
 {
     if (!array)
         return;
     free(array->data);
     *array = (npy_array){0};
+}
+
+/* Returns the index of the first byte that is neither 0 nor 1, or `count`. */
+static uint64_t find_no_bool(const unsigned char *bytes, uint64_t count)
+{
+    uint64_t i = 0;
+
+    while (i < count && bytes[i] <= 1)
+        i++;
+    return i;
 }
 
 /* ---- The header: a Python dict literal of three entries */
@@ -157,7 +177,7 @@ static bool parse_descr(header_text *header, npy_type *type)
             *type = types[i].type;
             return true;
         }
-    return fail_at(header, "descr must be <f4, <i4 or <i8, not", descr);
+    return fail_at(header, "descr must be <f4, <f2, <V2, <i4, <i8, |i1, |u1 or |b1, not", descr);
 }
 
 static bool parse_bool(header_text *header, bool *value)
@@ -391,6 +411,19 @@ static posemb_status read_data(const file_bytes *file, uint64_t data_at, npy_arr
     return file_bytes_read(file, data_at, bytes, array->data, error);
 }
 
+static posemb_status check_bools(const file_bytes *file, const npy_array *array,
+                                 posemb_error *error)
+{
+    const unsigned char *bytes = array->data;
+    const uint64_t at = array->type == NPY_B1 ? find_no_bool(bytes, array->count) : array->count;
+
+    if (at == array->count)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "%s: data: element %" PRIu64 " is %u, and a |b1 must be 0 or 1",
+                        file->shown, at, bytes[at]);
+}
+
 static posemb_status read_array(const file_bytes *file, npy_array *array, posemb_error *error)
 {
     header_place place = {0};
@@ -403,6 +436,8 @@ static posemb_status read_array(const file_bytes *file, npy_array *array, posemb
         status = check_data_size(file, place.offset + place.size, array, error);
     if (status == POSEMB_OK)
         status = read_data(file, place.offset + place.size, array, error);
+    if (status == POSEMB_OK)
+        status = check_bools(file, array, error);
     return status;
 }
 
@@ -475,6 +510,10 @@ static posemb_status check_written(npy_type type, uint32_t rank, const uint64_t 
     if (*bytes > 0 && !data)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "data: NULL for %" PRIu64 " bytes",
                             *bytes);
+    if (type == NPY_B1 && find_no_bool(data, count) < count)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "data: element %" PRIu64 " of type |b1 is neither 0 nor 1",
+                            find_no_bool(data, count));
     return POSEMB_OK;
 }
 

@@ -11,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_SIZE     8u         /* of the field before the header */
-#define HEADER_MAX      100000000u /* the limit of the reference */
-#define DEPTH_MAX       4u
-#define COMMAS_MAX      4194304u /* bounds the memory that the list and the JSON tree take */
-#define NAME_MAX_BYTES  1024u
-#define NAME_SHOWN_SIZE 80u
-#define LIST_SHOWN_SIZE 200u
+#define LENGTH_SIZE    8u         /* of the field before the header */
+#define HEADER_MAX     100000000u /* the limit of the reference */
+#define DEPTH_MAX      4u
+#define COMMAS_MAX     4194304u /* bounds the memory that the list and the JSON tree take */
+#define NAME_MAX_BYTES 1024u
 
 struct safetensors_file {
     file_bytes bytes;
@@ -159,7 +157,7 @@ static bool parse_json(header_reader *header, const char *text, size_t size)
     header->file->header = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
     if (header->file->header)
         return true;
-    if (json_error_code(&why) == json_error_out_of_memory)
+    if (json_error_code(&why) == json_error_out_of_memory || !why.text[0]) /* or it says nothing */
         return fail_memory(header);
     escape_text(why.text, strlen(why.text), shown, sizeof shown);
     return fail_header(header, (size_t)why.position, shown);
@@ -417,21 +415,6 @@ posemb_status safetensors_find(const safetensors_file *file, const char *name,
     return fail_tensor(file, name, "name: no tensor of the file has it", error);
 }
 
-/* Append a name to a list while there is room, then "..." once. */
-static void add_name(char list[LIST_SHOWN_SIZE], const char *name)
-{
-    const size_t used = strlen(list);
-    char shown[NAME_SHOWN_SIZE];
-
-    escape_text(name, strlen(name), shown, sizeof shown);
-    if (used > 0 && list[used - 1] == '.')
-        return;
-    if (used + strlen(shown) + sizeof ", \"\", ..." > LIST_SHOWN_SIZE)
-        memcpy(list + used, ", ...", sizeof ", ...");
-    else
-        snprintf(list + used, LIST_SHOWN_SIZE - used, "%s\"%s\"", used > 0 ? ", " : "", shown);
-}
-
 posemb_status safetensors_find_matrix(const safetensors_file *file,
                                       const safetensors_tensor **tensor, posemb_error *error)
 {
@@ -442,7 +425,7 @@ posemb_status safetensors_find_matrix(const safetensors_file *file,
     for (size_t i = 0; i < file->count; i++)
         if (file->tensors[i].rank == 2) {
             found = &file->tensors[i];
-            add_name(list, found->name);
+            list_name(list, found->name);
             matrices++;
         }
     if (matrices == 1) {
@@ -454,14 +437,32 @@ posemb_status safetensors_find_matrix(const safetensors_file *file,
                         file->bytes.shown, matrices, file->count, matrices > 0 ? ": " : "", list);
 }
 
-posemb_status safetensors_require_f32(const safetensors_file *file,
-                                      const safetensors_tensor *tensor, posemb_error *error)
+posemb_storage safetensors_dtype_storage(safetensors_dtype dtype)
+{
+    switch (dtype) {
+    case SAFETENSORS_F32:
+        return POSEMB_F32;
+    case SAFETENSORS_F16:
+        return POSEMB_F16;
+    case SAFETENSORS_BF16:
+        return POSEMB_BF16;
+    case SAFETENSORS_I8:
+        return POSEMB_I8;
+    default:
+        return POSEMB_STORAGE_DEFAULT;
+    }
+}
+
+posemb_status safetensors_require_storage(const safetensors_file *file,
+                                          const safetensors_tensor *tensor, posemb_storage *storage,
+                                          posemb_error *error)
 {
     char problem[64];
 
-    if (tensor->dtype == SAFETENSORS_F32)
+    *storage = safetensors_dtype_storage(tensor->dtype);
+    if (*storage != POSEMB_STORAGE_DEFAULT)
         return POSEMB_OK;
-    snprintf(problem, sizeof problem, "dtype: %s, but F32 is needed",
+    snprintf(problem, sizeof problem, "dtype: %s, but F32, F16, BF16 or I8 is needed",
              safetensors_dtype_name(tensor->dtype));
     return fail_tensor(file, tensor->name, problem, error);
 }

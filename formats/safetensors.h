@@ -80,9 +80,19 @@ posemb_status safetensors_find(const safetensors_file *file, const char *name,
 posemb_status safetensors_find_matrix(const safetensors_file *file,
                                       const safetensors_tensor **tensor, posemb_error *error);
 
-/** POSEMB_OK for an F32 tensor; otherwise POSEMB_INVALID_ARGUMENT and a message with its dtype. */
-posemb_status safetensors_require_f32(const safetensors_file *file,
-                                      const safetensors_tensor *tensor, posemb_error *error);
+/** How posemb reads elements of that dtype: F32, F16, BF16 and I8 as they are; 0 for all others. */
+posemb_storage safetensors_dtype_storage(safetensors_dtype dtype);
+
+/**
+ * The storage of a tensor.
+ *
+ * @param storage  Receives it; 0 on failure.
+ * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT and a message with its name and dtype where there is
+ *         none.
+ */
+posemb_status safetensors_require_storage(const safetensors_file *file,
+                                          const safetensors_tensor *tensor, posemb_storage *storage,
+                                          posemb_error *error);
 
 /**
  * Read all bytes of a tensor, as they lie in the file.

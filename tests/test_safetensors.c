@@ -612,15 +612,43 @@ static void test_bounds_the_list_of_matrices(void **state)
     safetensors_close(file);
 }
 
-static void test_requires_f32(void **state)
+static void test_knows_the_storage_of_dtypes(void **state)
 {
-    safetensors_file *file = open_good(SAMPLE, 27);
+    (void)state;
+    for (int dtype = 0; dtype <= SAFETENSORS_U64 + 1; dtype++) {
+        posemb_storage storage = POSEMB_STORAGE_DEFAULT;
+
+        if (dtype == SAFETENSORS_F32)
+            storage = POSEMB_F32;
+        else if (dtype == SAFETENSORS_F16)
+            storage = POSEMB_F16;
+        else if (dtype == SAFETENSORS_BF16)
+            storage = POSEMB_BF16;
+        else if (dtype == SAFETENSORS_I8)
+            storage = POSEMB_I8;
+        assert_int_equal(safetensors_dtype_storage((safetensors_dtype)dtype), storage);
+    }
+}
+
+static void test_requires_a_storage(void **state)
+{
+    safetensors_file *file =
+        open_good("{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                  "\"b\\n\":{\"dtype\":\"F8_E4M3\",\"shape\":[3],\"data_offsets\":[4,7]}}",
+                  7);
+    posemb_storage storage = POSEMB_F32;
     posemb_error error;
 
     (void)state;
-    assert_int_equal(safetensors_require_f32(file, safetensors_at(file, 0), NULL), POSEMB_OK);
-    assert_int_equal(safetensors_require_f32(file, safetensors_at(file, 1), &error), INVALID);
-    assert_said(&error, "in.safetensors: tensor \"b\": dtype: I8, but F32 is needed");
+    assert_int_equal(safetensors_require_storage(file, safetensors_at(file, 0), &storage, NULL),
+                     POSEMB_OK);
+    assert_int_equal(storage, POSEMB_BF16);
+    assert_int_equal(safetensors_require_storage(file, safetensors_at(file, 1), &storage, &error),
+                     INVALID);
+    assert_said(&error,
+                "in.safetensors: tensor \"b\\x0a\": dtype: F8_E4M3, but F32, F16, BF16 or I8 "
+                "is needed");
+    assert_int_equal(storage, POSEMB_STORAGE_DEFAULT);
     safetensors_close(file);
 }
 
@@ -776,7 +804,8 @@ int main(void)
         cmocka_unit_test(test_says_that_there_is_no_matrix),
         cmocka_unit_test(test_lists_the_matrices_where_there_are_more),
         cmocka_unit_test(test_bounds_the_list_of_matrices),
-        cmocka_unit_test(test_requires_f32),
+        cmocka_unit_test(test_knows_the_storage_of_dtypes),
+        cmocka_unit_test(test_requires_a_storage),
         cmocka_unit_test(test_reads_floats_from_an_odd_offset),
         cmocka_unit_test(test_reads_a_range_of_rows),
         cmocka_unit_test(test_refuses_rows_that_are_not_there),

@@ -1,6 +1,7 @@
 /* The files that a stage reads, as arguments of a call. */
 #include "inputs.h"
 
+#include "file_bytes.h"
 #include "safetensors.h"
 #include "status.h"
 
@@ -31,7 +32,7 @@ static posemb_status read_npy_table(const char *path, float **table, uint64_t sh
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                               "%.200s: a token table is two-dimensional and of type <f4, not %s of "
                               "rank %" PRIu32,
-                              path, array.type == NPY_F4 ? "<f4" : "integers", array.rank);
+                              path, npy_type_name(array.type), array.rank);
     } else {
         memcpy(shape, array.shape, 2 * sizeof *shape);
         status = check_table_shape(path, shape, error);
@@ -44,11 +45,27 @@ static posemb_status read_npy_table(const char *path, float **table, uint64_t sh
     return status;
 }
 
+/* The caller wants floats, and the other types are not converted here. */
+static posemb_status require_floats(const char *path, const safetensors_file *file,
+                                    const safetensors_tensor *tensor, posemb_error *error)
+{
+    posemb_storage storage = POSEMB_STORAGE_DEFAULT;
+    const posemb_status status = safetensors_require_storage(file, tensor, &storage, error);
+    char shown[100];
+
+    if (status != POSEMB_OK || storage == POSEMB_F32)
+        return status;
+    escape_text(tensor->name, strlen(tensor->name), shown, sizeof shown);
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "%.200s: tensor \"%s\": dtype: %s, but only F32 is taken here", path, shown,
+                        safetensors_dtype_name(tensor->dtype));
+}
+
 static posemb_status read_tensor(const char *path, const safetensors_file *file,
                                  const safetensors_tensor *tensor, float **table, uint64_t shape[2],
                                  posemb_error *error)
 {
-    posemb_status status = safetensors_require_f32(file, tensor, error);
+    posemb_status status = require_floats(path, file, tensor, error);
 
     if (status != POSEMB_OK)
         return status;
@@ -123,18 +140,23 @@ posemb_status read_token_table(const char *path, float **table, uint64_t *vocab,
     return status;
 }
 
+static bool is_number(npy_type type, bool floats)
+{
+    return type == NPY_I4 || type == NPY_I8 || (floats && type == NPY_F4);
+}
+
 static posemb_status read_numbers(const char *path, const char *what, bool floats, npy_array *array,
                                   posemb_error *error)
 {
     posemb_status status = npy_read(path, array, error);
 
     if (status == POSEMB_OK &&
-        ((array->type == NPY_F4 && !floats) || array->rank < 1 || array->rank > 2))
+        (!is_number(array->type, floats) || array->rank < 1 || array->rank > 2))
         status =
             posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                          "%.200s: %s are int32%s int64%s of rank 1 or 2, not %s of rank %" PRIu32,
                          path, what, floats ? "," : " or", floats ? " or float32" : "",
-                         array->type == NPY_F4 ? "float" : "integers", array->rank);
+                         npy_type_name(array->type), array->rank);
     return status;
 }
 

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Make the seeds in corpus/ beside this script, again. Needs nothing but Python, so that compiled
+programs have no right digest here: fuzz_blob.c writes some of its own."""
+import json
+import struct
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "corpus"
+BYTES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "F64": 8, "U8": 1}
+
+
+def write(target, name, content):
+    folder = FOLDER / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def npy(descr, shape, data, version=1, order="False"):
+    text = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    start = 10 if version == 1 else 12
+    text += b" " * (-(start + len(text) + 1) % 64) + b"\n"
+    size = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text + data
+
+
+def safetensors(tensors, metadata=None):
+    header, data = {}, b""
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    for name, dtype, shape in tensors:
+        size = BYTES[dtype]
+        for count in shape:
+            size *= count
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + size]}
+        data += bytes(i & 255 for i in range(size))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def model(config, tensors):
+    """As fuzz_model_file.c takes it apart."""
+    text = config if isinstance(config, bytes) else json.dumps(config).encode() if config else b""
+    size = len(text) if config is not None else 0xFFFF
+    return struct.pack("<H", size) + text + safetensors(tensors)
+
+
+def make_npy():
+    for name, descr, width in [("f4", "<f4", 4), ("f2", "<f2", 2), ("i4", "<i4", 4), ("i8", "<i8", 8),
+                               ("i1", "|i1", 1), ("u1", "|u1", 1), ("bf16", "<V2", 2),
+                               ("void", "|V2", 2)]:
+        write("npy", name, npy(descr, "(2, 3)", bytes(range(6 * width))))
+    write("npy", "b1", npy("|b1", "(3,)", b"\0\1\1"))
+    write("npy", "bad_bool", npy("|b1", "(3,)", b"\0\1\2"))
+    write("npy", "scalar", npy("<f4", "()", b"\0\0\0\0", version=2))
+    write("npy", "empty", npy("<i8", "(0, 5)", b"", version=3))
+    write("npy", "fortran", npy("<f4", "(1,)", b"\0\0\0\0", order="True"))
+    write("npy", "overflow", npy("<f4", "(4294967296, 4294967296)", b""))
+
+
+def make_safetensors():
+    write("safetensors", "none", safetensors([]))
+    write("safetensors", "two", safetensors([("ab", "F32", [2, 3]), ("b", "I8", [3])], {"k": "v"}))
+    write("safetensors", "scalar", safetensors([("s", "F64", []), ("e", "U8", [0, 4])]))
+    write("safetensors", "matrices", safetensors([("v", "BF16", [1, 2]), ("w", "F16", [2, 1])]))
+    hole = b'{"t":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}'
+    write("safetensors", "hole", struct.pack("<Q", len(hole)) + hole + bytes(5))
+    bits = b'{"t":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}}'
+    write("safetensors", "bits", struct.pack("<Q", len(bits)) + bits + bytes(3))
+    write("safetensors", "long", struct.pack("<Q", 2**63) + b"{}")
+
+
+CONFIGS = {
+    "bert": {"architectures": ["BertModel"], "hidden_size": 4, "layer_norm_eps": 1e-12,
+             "max_position_embeddings": 6, "model_type": "bert", "pad_token_id": 0,
+             "position_embedding_type": "absolute", "type_vocab_size": 2, "vocab_size": 10},
+    "gpt2": {"n_embd": 4, "n_positions": 6, "model_type": "gpt2", "layer_norm_epsilon": 1e-5},
+    "bart": {"d_model": 4, "scale_embedding": False, "pad_token_id": None, "model_type": "bart"},
+    "llama": {"hidden_size": 4, "rms_norm_eps": 1e-6, "model_type": "llama", "pad_token_id": -1},
+    "distilbert": {"dim": 4, "sinusoidal_pos_embds": True, "model_type": "distilbert"},
+    "contradiction": {"hidden_size": 4, "d_model": 5},
+}
+
+
+def make_config():
+    for name, config in CONFIGS.items():
+        write("config", name, json.dumps(config, indent=2).encode() + b"\n")
+    write("config", "twice", b'{"dim":4,"\\u0064im":4}')
+    write("config", "deep", b'{"a":' + b"[" * 100 + b"]" * 100 + b"}")
+    write("config", "text", b'{"model_type":"\\u00e9\\n","vocab_size":1e3}')
+
+
+BERT = [("bert.embeddings.word_embeddings.weight", "F32", [10, 4]),
+        ("bert.embeddings.position_embeddings.weight", "F32", [6, 4]),
+        ("bert.embeddings.token_type_embeddings.weight", "F16", [2, 4]),
+        ("bert.embeddings.LayerNorm.weight", "F32", [4]),
+        ("bert.embeddings.LayerNorm.bias", "F32", [4])]
+BART = [("model.shared.weight", "BF16", [10, 4]),
+        ("model.encoder.embed_positions.weight", "BF16", [6, 4]),
+        ("model.encoder.layernorm_embedding.weight", "BF16", [4]),
+        ("model.decoder.embed_positions.weight", "BF16", [6, 4])]
+
+
+def make_model_file():
+    write("model_file", "bert", model(CONFIGS["bert"], BERT))
+    write("model_file", "bert_no_config", model(None, BERT))
+    write("model_file", "bert_of_gamma", model(None, [("embeddings.word_embeddings.weight", "F32", [3, 2]),
+                                                      ("embeddings.LayerNorm.gamma", "F32", [2]),
+                                                      ("embeddings.LayerNorm.beta", "F32", [2])]))
+    write("model_file", "gpt2", model(CONFIGS["gpt2"], [("wte.weight", "F32", [10, 4]),
+                                                        ("wpe.weight", "F32", [6, 4])]))
+    write("model_file", "bart", model(CONFIGS["bart"], BART))
+    write("model_file", "bart_encoder", model(b"e", BART))
+    write("model_file", "t5_decoder", model(b"d", [("shared.weight", "F32", [3, 2]),
+                                                   ("decoder.embed_tokens.weight", "F32", [3, 2]),
+                                                   ("encoder.embed_tokens.weight", "F32", [3, 2])]))
+    write("model_file", "scales", model(None, [("wte.weight", "I8", [3, 2]),
+                                               ("wte.weight_scale", "F32", [3, 1])]))
+    write("model_file", "scale", model(None, [("wte.weight", "I8", [3, 2]), ("wte.scales", "F32", [])]))
+    write("model_file", "other_dim", model(None, [("wte.weight", "F32", [3, 2]),
+                                                  ("wpe.weight", "F32", [3, 3])]))
+
+
+def make_blob():
+    header = b"POSEMBPC" + struct.pack("<IIQ", 1, 5, 6)
+    write("blob", "whole_but_digest", header + bytes(range(32)) + b"labelbinary")
+    write("blob", "no_binary", b"POSEMBPC" + struct.pack("<IIQ", 1, 5, 0) + bytes(32) + b"label")
+    write("blob", "long_label", b"POSEMBPC" + struct.pack("<IIQ", 1, 2**32 - 1, 2**64 - 1) + bytes(40))
+    write("blob", "other_format", b"POSEMBPC" + struct.pack("<IIQ", 2, 5, 6) + bytes(43))
+    write("blob", "parts", bytes([5, 200, 1]) + b"labelbinary")
+
+
+make_npy()
+make_safetensors()
+make_config()
+make_model_file()
+make_blob()

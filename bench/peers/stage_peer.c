@@ -182,6 +182,11 @@ void stage_peer_destroy(struct stage_peer *peer)
     free(peer);
 }
 
+const char *stage_peer_version(void)
+{
+    return posemb_version();
+}
+
 const char *stage_peer_device(const struct stage_peer *peer)
 {
     return peer->device;

@@ -41,6 +41,9 @@ struct stage_peer *stage_peer_create(const char *selector, const struct stage_pe
                                      const struct stage_peer_input *input, char *message);
 void stage_peer_destroy(struct stage_peer *peer);
 
+/* Of the library. */
+const char *stage_peer_version(void);
+
 /* "DEVICE; PLATFORM VERSION; driver DRIVER". Lives as long as the peer. */
 const char *stage_peer_device(const struct stage_peer *peer);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Compare posemb with other packages that run the embedding stage of BERT on a CPU, see README.md.
 #
-# usage: bench/peers/run.sh [--quick] [--json FILE] [--device SELECTOR] ...
+# usage: bench/peers/run.sh [--quick] [--json FILE] [--device SELECTOR] [--repeats N]
+#        bench/peers/run.sh --python SCRIPT ...     run another script with the same packages
 # The first time it fetches 600 MB of packages into build/peers.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,7 +14,7 @@ threads=2
 
 case "${1-}" in
 --help | -h)
-    sed -n '2,5s/^# \{0,1\}//p' "$peers/run.sh"
+    sed -n '2,6s/^# \{0,1\}//p' "$peers/run.sh"
     exit 0
     ;;
 esac
@@ -34,8 +35,6 @@ make_environment() {
 
 # shellcheck disable=SC2086 # the list is words
 install_packages $build_packages g++ python3 python3-dev python3-venv
-[ -f build/build.ninja ] || cmake -S . -B build -G Ninja >/dev/null
-cmake --build build --target posemb_stage_peer >/dev/null
 make_environment
 
 # Two threads for everybody.
@@ -44,6 +43,14 @@ POCL_MAX_PTHREAD_COUNT=$threads
 POCL_CPU_MAX_CU_COUNT=$threads
 OMP_NUM_THREADS=$threads
 TORCHINDUCTOR_CACHE_DIR=$PWD/$folder/compiled
-export TORCHINDUCTOR_CACHE_DIR LD_LIBRARY_PATH POCL_MAX_PTHREAD_COUNT POCL_CPU_MAX_CU_COUNT OMP_NUM_THREADS
+export LD_LIBRARY_PATH POCL_MAX_PTHREAD_COUNT POCL_CPU_MAX_CU_COUNT OMP_NUM_THREADS \
+    TORCHINDUCTOR_CACHE_DIR
+
+if [ "${1-}" = --python ]; then
+    shift
+    exec "$folder/env/bin/python" "$@"
+fi
+[ -f build/build.ninja ] || cmake -S . -B build -G Ninja >/dev/null
+cmake --build build --target posemb_stage_peer >/dev/null
 exec "$folder/env/bin/python" "$peers/compare.py" \
     --library build/bench/peers/libposemb_stage_peer.so --threads "$threads" "$@"

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import gc
 import json
+import os
 import platform
 import statistics
 import sys
@@ -22,6 +23,7 @@ SAMPLE_SECONDS = 0.02  # how long a sample lasts, or longer
 SETTLE_SECONDS = 0.002  # before a sample: threads of the last candidate stop spinning
 TRIALS = 5  # samples of each copy, after which only the best one goes on
 LARGEST_ERROR = 2e-5  # of a sound candidate; outputs reach 6
+FOREIGN_LOAD = 0.05  # CPUs that other processes may take without a warning
 
 
 @dataclasses.dataclass
@@ -56,6 +58,25 @@ class Series:
     @property
     def median(self):
         return statistics.median(self.seconds)
+
+
+class ForeignLoad:
+    """How many CPUs other processes take, hypervisor included, since this was made. Linux."""
+
+    def __init__(self):
+        self._begin = self._now()
+
+    @staticmethod
+    def _now():
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        ticks = user + nice + system + irq + softirq + steal
+        own = os.times()
+        return ticks / os.sysconf("SC_CLK_TCK") - own.user - own.system, time.perf_counter()
+
+    def cpus(self):
+        (begin, begin_time), (end, end_time) = self._begin, self._now()
+        return max(0.0, (end - begin) / (end_time - begin_time))
 
 
 def sample_all(all_series, repeats):
@@ -93,7 +114,7 @@ def verify(stages, weights, tokens, launch):
 
 
 def measure(case, options, library):
-    """[Series], posemb first and the copy last, and their differences."""
+    """([Series], posemb first and the copy last; their differences; the device; the load)"""
     weights, tokens = workload.make_weights(case.dim), workload.make_tokens(case)
     stages, copies = candidates.make(library, options.device, case, weights, tokens, options.threads)
     device = stages[0].peer.device
@@ -103,13 +124,15 @@ def measure(case, options, library):
         one.calibrate()
     series.append(best_copy(copies))
     gc.disable()
+    load = ForeignLoad()
     sample_all(series, options.repeats)
+    cpus = load.cpus()
     gc.enable()
     for name, (error, apart) in verify(stages, weights, tokens, series[0].next_launch).items():
         differences[name] = max(differences[name][0], error), max(differences[name][1], apart)
     for candidate in stages + copies:
         getattr(candidate, "close", lambda: None)()
-    return series, differences, device
+    return series, differences, device, cpus
 
 
 def cpu_name():
@@ -120,7 +143,7 @@ def cpu_name():
         return platform.processor()
 
 
-def records(case, series, differences, options, device, versions):
+def records(case, series, differences, options, common):
     posemb, copy = series[0], series[-1]
     for one in series:
         error, apart = differences.get(one.candidate.name, (None, None))
@@ -133,8 +156,7 @@ def records(case, series, differences, options, device, versions):
             "median_ratio_to_posemb": one.median / posemb.median,
             "ratio_to_copy": one.smallest / copy.smallest,
             "max_error": error, "max_difference_to_posemb": apart,
-            "device": device, "cpu": cpu_name(), "versions": versions,
-            "date": datetime.date.today().isoformat(),
+            **common,
         }
 
 
@@ -148,6 +170,8 @@ def report(case, lines):
         print(f"{line['candidate']:56s} {1e3 * line['seconds']:8.3f} "
               f"{1e3 * line['median_seconds']:8.3f} {line['ratio_to_posemb']:8.2f} "
               f"{line['ratio_to_copy']:7.2f} {off}", flush=True)
+    if line["foreign_cpus"] > FOREIGN_LOAD:
+        print(f"DO NOT QUOTE: other programs took {line['foreign_cpus']:.2f} CPUs meanwhile", flush=True)
 
 
 def parse_arguments():
@@ -173,8 +197,10 @@ def main():
     for shape in QUICK_SHAPES if options.quick else SHAPES:
         for rows in ("cold", "hot"):
             case = workload.Case(*shape, rows)
-            series, differences, device = measure(case, options, library)
-            lines = list(records(case, series, differences, options, device, versions))
+            series, differences, device, cpus = measure(case, options, library)
+            common = {"foreign_cpus": round(cpus, 3), "device": device, "cpu": cpu_name(),
+                      "versions": versions, "date": datetime.date.today().isoformat()}
+            lines = list(records(case, series, differences, options, common))
             report(case, lines)
             written += lines
     if options.json:

@@ -3,7 +3,7 @@
 #
 # usage: bench/peers/run.sh [--quick] [--json FILE] [--device SELECTOR] [--repeats N]
 #        bench/peers/run.sh --python SCRIPT ...     run another script with the same packages
-# The first time it fetches 600 MB of packages into build/peers.
+# The first time it fetches 620 MB of packages into build/peers.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/packages.sh
@@ -23,7 +23,7 @@ esac
 # file has changed.
 make_environment() {
     cmp -s "$peers/requirements.txt" "$folder/complete" && return 0
-    echo "Fetching packages (600 MB)" >&2
+    echo "Fetching packages (620 MB)" >&2
     rm -rf "$folder"
     python3 -m venv "$folder/env"
     "$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \

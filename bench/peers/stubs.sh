@@ -22,7 +22,9 @@ comm -23 "$work/wanted" "$work/present" |
 # A version of a symbol has the name of its library, but for one.
 readelf -d "$torch"/*.so | sed -n 's/.*(NEEDED).*\[\(lib\(cu\|nv\|nccl\).*\)\]/\1/p' | sort -u |
     while read -r library; do
-        [ ! -e "$torch/$library" ] && [ ! -e "$runtime/$library" ] || continue
+        if [ -e "$torch/$library" ] || [ -e "$runtime/$library" ]; then
+            continue
+        fi
         case $library in
         libnvshmem_host.*) version=NVSHMEM ;;
         *) version=$library ;;

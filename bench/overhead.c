@@ -36,12 +36,12 @@ static cl_int enqueue_by_hand(const struct overhead_run *run, cl_kernel kernel,
                               const struct posemb_launch *launch)
 {
     const size_t local = (size_t)run->plan->launch_rule.local_size;
-    const cl_mem steps = run->plan->steps;
+    const cl_mem constants = run->plan->constants;
     const cl_mem out = run->memory;
-    const cl_mem buffers[] = {run->memory, run->memory, steps, steps, steps, steps,
+    const cl_mem buffers[] = {run->memory, run->memory, constants, constants, constants, constants,
                               out,         out,         out,   out,   out};
 
-    clSetKernelArg(kernel, 0, sizeof *launch, launch);
+    clSetKernelArg(kernel, 0, posemb__launch_args_size(run->plan), launch);
     for (cl_uint i = 0; i < sizeof buffers / sizeof *buffers; i++)
         clSetKernelArg(kernel, i + 1, sizeof buffers[i], &buffers[i]);
     return clEnqueueNDRangeKernel(posemb_session_queue(run->session), kernel, 1, NULL, &local,

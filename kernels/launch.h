@@ -4,11 +4,13 @@
 #define POSEMB_KERNELS_LAUNCH_H
 
 #if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
+#define POSEMB_EXTRAS_PASSED (POSEMB_EXTRAS > 0 ? POSEMB_EXTRAS : 1)
 typedef uint posemb_u32;
 typedef ulong posemb_u64;
 typedef long posemb_i64;
 #else
 #include <stdint.h>
+#define POSEMB_EXTRAS_PASSED 4
 typedef uint32_t posemb_u32;
 typedef uint64_t posemb_u64;
 typedef int64_t posemb_i64;
@@ -58,12 +60,54 @@ struct posemb_segment {
     posemb_u32 lone_pair;
 };
 
+/* What becomes of an index outside its table: the values of posemb_policy. */
+#define POSEMB_INDEX_ZERO  1u
+#define POSEMB_INDEX_CLAMP 2u
+#define POSEMB_INDEX_WRAP  3u
+#define POSEMB_INDEX_NAN   4u
+
+/* posemb_extra.ids: the values of posemb_extra_ids. */
+#define POSEMB_IDS_OF_TOKEN 1u
+#define POSEMB_IDS_OF_ROW   2u
+#define POSEMB_IDS_CONSTANT 3u
+
+/* A table in its buffer. */
+struct posemb_table {
+    posemb_u64 offset;
+    posemb_u64 stride;
+    posemb_u64 rows;
+    posemb_u64 scales_offset;
+    posemb_u32 scale_of_row; /* 1: each row has a scale; 0: the table has one */
+    posemb_u32 policy;
+};
+
+/* A table beside tokens and positions. */
+struct posemb_extra {
+    struct posemb_table table;
+    posemb_u64 ids_offset; /* of a constant: the row itself */
+    posemb_u64 ids_batch_stride;
+    posemb_u32 ids;
+    posemb_u32 id_type;
+    float scale;
+    posemb_u32 unused;
+};
+
+/* The constants of a plan: POSEMB_SEGMENTS_MAX segments, then from POSEMB_STEPS_PLACE on 64-bit
+ * numbers: steps, then as many phases where there are any, then whole turns of 32 bits where
+ * positions are floats; then from posemb_launch.zeros_place on, at a multiple of 64 bytes, a row of
+ * zeros. */
+#define POSEMB_SEGMENTS_MAX 3
+#define POSEMB_STEPS_PLACE  128
+
 struct posemb_launch {
     posemb_u64 ids_offset;
     posemb_u64 ids_batch_stride;
-    posemb_u64 source_offset; /* the token table, or the rows to add to */
-    posemb_u64 source_stride;
-    posemb_u64 source_batch_stride;
+    posemb_u64 rows_offset; /* of rows to add to, or of soft prompts */
+    posemb_u64 rows_stride;
+    posemb_u64 rows_batch_stride;
+    posemb_u64 prompt_rows;
+    posemb_u64 vocab;
+    posemb_u64 shard_first; /* the first row that `tokens_table` has */
     posemb_u64 positions_offset;
     posemb_u64 positions_batch_stride;
     posemb_u64 padding_offset;
@@ -76,10 +120,16 @@ struct posemb_launch {
     posemb_u64 lengths_out_offset;
     posemb_u64 mask_out_offset;
     posemb_u64 record_offset;
-    posemb_u64 vocab;
+    posemb_u64 gamma_offset;
+    posemb_u64 beta_offset;
+    posemb_u64 sum_out_offset;
+    posemb_u64 mean_out_offset;
+    posemb_u64 rstd_out_offset;
     posemb_u64 past;
     posemb_i64 start;
     posemb_i64 pad_id;
+    struct posemb_table tokens_table;
+    struct posemb_table position_table;
     posemb_u32 batch;
     posemb_u32 length;
     posemb_u32 tokens; /* batch * length */
@@ -94,18 +144,26 @@ struct posemb_launch {
     posemb_u32 has_lengths_out;
     posemb_u32 has_mask_out;
     posemb_u32 has_record;
+    posemb_u32 has_sum_out;
+    posemb_u32 has_mean_out;
+    posemb_u32 has_rstd_out;
     posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
     posemb_u32 chunks; /* of one batch row */
     posemb_u32 dim;
-    posemb_u32 pairs; /* steps; then as many phases where there are any, and whole turns, from an
-                         even place on */
+    posemb_u32 folded; /* the smallest power of two that is not below dim */
+    posemb_u32 pairs;
     posemb_u32 segments;
+    posemb_u32 zeros_place;
     posemb_u32 axes;     /* of a grid, or 1 */
     posemb_u32 count[3]; /* coordinates of each axis of a grid */
     posemb_u32 flip;     /* the sign bit of the amplitude */
     float amplitude;     /* without its sign */
     float scale;
-    struct posemb_segment segment[3];
+    float prompt_scale;
+    float inverse_dim;
+    float epsilon;
+    struct posemb_extra
+        extra[POSEMB_EXTRAS_PASSED]; /* last: the host passes as many as there are, one at least */
 };
 
 #endif

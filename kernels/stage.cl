@@ -1,4 +1,4 @@
-/* The embedding stage in one pass: look up, scale, add positions, store.
+/* The embedding stage in one pass: look up, scale, add positions and extra tables, normalise, store.
  *
  * posemb_stage:        a work-group owns POSEMB_ROWS consecutive tokens.
  *                      Groups: ceil(tokens / POSEMB_ROWS).
@@ -7,16 +7,23 @@
  *                      Groups: length * ceil(batch / POSEMB_ROWS).
  * *_streamed:          the same with stores that bypass the cache.
  *
- * The work-items of a group walk the channel pairs, POSEMB_PAIRS at a time. Any local size is right;
- * the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
+ * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two up to
+ * POSEMB_LANES; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
  *
  * posemb_count:        before them, where rows are long and pads are counted: work-item k counts the tokens of
  *                      chunk k % chunks of batch row k / chunks that are not pads, into scratch memory.
  *
- * Build-time: POSEMB_OPERATION, POSEMB_HALVES (0: interleaved), POSEMB_COSINE_FIRST, POSEMB_AMPLITUDE (one
- * other than 1), POSEMB_PHASES (pairs with phases of their own), POSEMB_FLOAT (float positions), POSEMB_GRID,
- * POSEMB_COUNTS (with posemb_count), POSEMB_SHARED (with the kernels for shared positions), POSEMB_MEMORY
- * (4, 16: floats in one access), POSEMB_ROWS. */
+ * Build-time:
+ *   POSEMB_OPERATION, POSEMB_POSITION    values of posemb_operation, posemb_position_kind
+ *   POSEMB_HALVES (0: interleaved), POSEMB_COSINE_FIRST, POSEMB_AMPLITUDE (one other than 1), POSEMB_PHASES (pairs with
+ *   phases of their own), POSEMB_FLOAT (float positions), POSEMB_GRID
+ *   POSEMB_COUNTS (with posemb_count), POSEMB_SHARED (with the kernels for shared positions)
+ *   POSEMB_TABLE_STORAGE, POSEMB_ROWS_STORAGE, POSEMB_POSITION_STORAGE, POSEMB_NORM_STORAGE, POSEMB_OUT_STORAGE
+ *   POSEMB_STEP (F16, BF16: each step is rounded to it; else 0), POSEMB_PROMPTS
+ *   POSEMB_EXTRAS (how many), POSEMB_EXTRA0 ... 3 (their storage)
+ *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_SCRATCH (floats of the rows that a group can hold),
+ *   POSEMB_LANES
+ *   POSEMB_MEMORY (4, 16: channels in one access), POSEMB_ROWS. */
 #pragma OPENCL FP_CONTRACT OFF
 
 #include "launch.h"
@@ -25,6 +32,25 @@
 #define POSEMB_ENCODE 1
 #define POSEMB_ADD    2
 #define POSEMB_TABLE  3
+
+#define POSEMB_POSITION_SINUSOIDAL 1
+#define POSEMB_POSITION_LEARNED    2
+#define POSEMB_POSITION_NONE       3
+
+#define POSEMB_STORAGE_F32  1
+#define POSEMB_STORAGE_F16  2
+#define POSEMB_STORAGE_BF16 3
+#define POSEMB_STORAGE_I8   4
+
+#define POSEMB_NORM_LAYER 2
+#define POSEMB_NORM_RMS   3
+
+#define POSEMB_GAMMA_FACTOR   1
+#define POSEMB_GAMMA_ONE_PLUS 2
+#define POSEMB_GAMMA_NONE     3
+
+/* Of the token table, or the rows to add to. */
+#define POSEMB_SOURCE_STORAGE (POSEMB_OPERATION == POSEMB_ADD ? POSEMB_ROWS_STORAGE : POSEMB_TABLE_STORAGE)
 
 #define POSEMB_CPU  (POSEMB_MEMORY == 16)
 #define POSEMB_AXES (POSEMB_GRID ? 3 : 1)
@@ -38,6 +64,7 @@
 #define N
 #define WIDTH 1
 #include "pairs.clh"
+#include "storage.clh"
 #undef N
 #undef WIDTH
 
@@ -52,12 +79,34 @@
 #define N     POSEMB_PAIRS
 #define WIDTH POSEMB_PAIRS
 #include "pairs.clh"
+#undef N
+#undef WIDTH
+#define N     POSEMB_MEMORY
+#define WIDTH POSEMB_MEMORY
+#include "storage.clh"
+#undef N
+#undef WIDTH
+
 typedef CAT(float, POSEMB_PAIRS) posemb_pairs;
-
-#define posemb_vector_phase  CAT(posemb_phase, N)
-#define posemb_vector_sincos CAT(posemb_sincos, N)
-
 typedef CAT(float, POSEMB_MEMORY) posemb_memory;
+
+#define posemb_vector_phase  CAT(posemb_phase, POSEMB_PAIRS)
+#define posemb_vector_sincos CAT(posemb_sincos, POSEMB_PAIRS)
+
+#if POSEMB_CPU
+/* The first or last eight of sixteen pairs, one after the other. */
+static inline float16 posemb_lower_pairs(float16 first, float16 second)
+{
+    return (float16)(first.s0, second.s0, first.s1, second.s1, first.s2, second.s2, first.s3, second.s3, first.s4,
+                     second.s4, first.s5, second.s5, first.s6, second.s6, first.s7, second.s7);
+}
+
+static inline float16 posemb_upper_pairs(float16 first, float16 second)
+{
+    return (float16)(first.s8, second.s8, first.s9, second.s9, first.sa, second.sa, first.sb, second.sb, first.sc,
+                     second.sc, first.sd, second.sd, first.se, second.se, first.sf, second.sf);
+}
+#endif
 
 #define POSEMB_STREAMED_STORES 0
 #ifdef __has_builtin
@@ -67,67 +116,16 @@ typedef CAT(float, POSEMB_MEMORY) posemb_memory;
 #endif
 #endif
 
-#include "rows.clh"
-
-#if POSEMB_CPU
-/* CPUs read and write vectors at any float. */
-typedef posemb_memory posemb_memory_anywhere __attribute__((aligned(4)));
-#define ACCESS              anywhere
-#define LOAD(place)         (*(global const posemb_memory_anywhere *)(place))
-#define STORE(value, place) (*(global posemb_memory_anywhere *)(place) = (value))
-#include "vectors.clh"
-#undef ACCESS
-#undef LOAD
-#undef STORE
-#else
-#define ACCESS              aligned
-#define LOAD(place)         (*(global const posemb_memory *)(place))
-#define STORE(value, place) (*(global posemb_memory *)(place) = (value))
-#include "vectors.clh"
-#undef ACCESS
-#undef LOAD
-#undef STORE
-#endif
-
-#if POSEMB_STREAMED_STORES
-#define ACCESS              streamed
-#define LOAD(place)         (*(global const posemb_memory *)(place))
-#define STORE(value, place) __builtin_nontemporal_store(value, (global posemb_memory *)(place))
-#include "vectors.clh"
-#endif
-
-/* Whether vectors of every row lie at multiples of their size. */
-static inline bool posemb_is_aligned(const struct posemb_launch *a, const struct posemb_segment *segment,
-                                     const struct posemb_row *row)
+/* The constants of a plan. */
+static inline struct posemb_segment posemb_segment_of(global const uchar *constants, uint k)
 {
-    ulong places = (ulong)(size_t)row->out | a->out_stride | a->out_batch_stride | segment->channel * sizeof(float);
-
-#if POSEMB_OPERATION != POSEMB_TABLE
-    places |= (ulong)(size_t)row->source | a->source_stride | a->source_batch_stride;
-#endif
-#if POSEMB_HALVES
-    places |= segment->second_offset * sizeof(float);
-#endif
-    return (places & (POSEMB_MEMORY * sizeof(float) - 1)) == 0;
+    return ((global const struct posemb_segment *)constants)[k];
 }
-
-/* Segment k. Written out, because one compiler dies of arguments that are indexed by a variable. */
-static inline struct posemb_segment posemb_segment_of(const struct posemb_launch *a, uint k)
-{
-#if POSEMB_GRID
-    if (k == 1)
-        return a->segment[1];
-    if (k == 2)
-        return a->segment[2];
-#endif
-    return a->segment[0];
-}
-
-#define POSEMB_ALL_SUMS ((uint)((1ul << POSEMB_ROWS) - 1ul))
 
 static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a, const struct posemb_segment *segment,
-                                                  global const ulong *table)
+                                                  global const uchar *constants)
 {
+    global const ulong *table = (global const ulong *)(constants + POSEMB_STEPS_PLACE);
     struct posemb_steps steps;
 
     steps.step = table + segment->first_step;
@@ -140,20 +138,114 @@ static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a,
     return steps;
 }
 
+#include "rows.clh"
+
+#if POSEMB_CPU
+/* CPUs read and write vectors at any element. */
+typedef float16 posemb_float_anywhere __attribute__((aligned(4)));
+typedef ushort16 posemb_ushort_anywhere __attribute__((aligned(2)));
+typedef char16 posemb_char_anywhere __attribute__((aligned(1)));
+#define LOAD(type, place) (*(global const CAT(CAT(posemb_, type), _anywhere) *)(place))
+#define LOAD_HALF(place)  vload_half16(0, place)
+
+#define ACCESS                    anywhere
+#define STORE(type, value, place) (*(global CAT(CAT(posemb_, type), _anywhere) *)(place) = (value))
+#include "vectors.clh"
+#undef ACCESS
+#undef STORE
+#if POSEMB_STREAMED_STORES
+#define ACCESS                    streamed
+#define STORE(type, value, place) __builtin_nontemporal_store(value, (global CAT(type, 16) *)(place))
+#include "vectors.clh"
+#undef ACCESS
+#undef STORE
+#endif
+#else
+#define LOAD(type, place)         (*(global const CAT(type, 4) *)(place))
+#define LOAD_HALF(place)          vloada_half4(0, place)
+#define ACCESS                    aligned
+#define STORE(type, value, place) (*(global CAT(type, 4) *)(place) = (value))
+#include "vectors.clh"
+#undef ACCESS
+#undef STORE
+#endif
+
+#define POSEMB_OUT_SIZE (POSEMB_OUT_STORAGE == POSEMB_STORAGE_F32 ? 4u : 2u)
+
+static inline ulong posemb_size_of(const uint storage)
+{
+    return storage == POSEMB_STORAGE_F32 ? 4 : (storage == POSEMB_STORAGE_I8 ? 1 : 2);
+}
+
+/* Whether vectors of every row that begin at these channels can be stored whole, under the GPU shape also read. */
+static inline bool posemb_is_aligned(const struct posemb_launch *a, global const uchar *out, uint channel,
+                                     uint other_channel)
+{
+    const ulong places = (ulong)(size_t)out | a->out_stride | a->out_batch_stride |
+                         (channel | other_channel) * POSEMB_OUT_SIZE;
+
+    return (places & (POSEMB_MEMORY * POSEMB_OUT_SIZE - 1)) == 0;
+}
+
+static inline bool posemb_is_table_aligned(const struct posemb_table *table, global const uchar *rows,
+                                           const uint storage)
+{
+    return (((ulong)(size_t)(rows + table->offset) | table->stride) & (POSEMB_MEMORY * posemb_size_of(storage) - 1)) ==
+           0;
+}
+
+/* The same of what is read. */
+static inline bool posemb_are_sources_aligned(const struct posemb_launch *a, const struct posemb_buffers *buffers,
+                                              uint channel, uint other_channel)
+{
+    bool aligned = ((channel | other_channel) & (POSEMB_MEMORY - 1)) == 0;
+
+#if POSEMB_OPERATION == POSEMB_ADD || POSEMB_PROMPTS
+    const ulong unit = POSEMB_MEMORY * posemb_size_of(POSEMB_ROWS_STORAGE);
+#if POSEMB_PROMPTS
+    aligned &= (((ulong)(size_t)(buffers->prompts + a->rows_offset) | a->rows_stride) & (unit - 1)) == 0;
+#else
+    aligned &= (((ulong)(size_t)(buffers->source + a->rows_offset) | a->rows_stride | a->rows_batch_stride) &
+                (unit - 1)) == 0;
+#endif
+#endif
+#if POSEMB_OPERATION == POSEMB_ENCODE
+    aligned &= posemb_is_table_aligned(&a->tokens_table, buffers->source, POSEMB_TABLE_STORAGE);
+#endif
+#if POSEMB_POSITION == POSEMB_POSITION_LEARNED
+    aligned &= posemb_is_table_aligned(&a->position_table, buffers->position_table, POSEMB_POSITION_STORAGE);
+#endif
+#if POSEMB_EXTRAS > 0
+    aligned &= posemb_is_table_aligned(&a->extra[0].table, buffers->extra_table[0], POSEMB_EXTRA0);
+#endif
+#if POSEMB_EXTRAS > 1
+    aligned &= posemb_is_table_aligned(&a->extra[1].table, buffers->extra_table[1], POSEMB_EXTRA1);
+#endif
+#if POSEMB_EXTRAS > 2
+    aligned &= posemb_is_table_aligned(&a->extra[2].table, buffers->extra_table[2], POSEMB_EXTRA2);
+#endif
+#if POSEMB_EXTRAS > 3
+    aligned &= posemb_is_table_aligned(&a->extra[3].table, buffers->extra_table[3], POSEMB_EXTRA3);
+#endif
+    return aligned;
+}
+
+#define POSEMB_ALL_SUMS ((uint)((1ul << POSEMB_ROWS) - 1ul))
+
 /* Ask for the first lines of every row at once, and for those behind the next page boundary: rows of a
  * table lie on pages of their own, and a group would else wait for one after the other. More lines were
  * measured to be slower. */
-static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows)
+static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows, const uint count)
 {
 #if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && defined(__x86_64__)
-    const size_t bytes = sizeof(float) * a->dim;
+    const size_t bytes = posemb_size_of(POSEMB_TABLE_STORAGE) * a->dim;
 
     for (size_t line = 0; line < min(bytes, (size_t)8 * 64); line += 64)
-        for (uint r = 0; r < POSEMB_ROWS; r++)
-            __builtin_prefetch((const void *)((size_t)rows[r].source + line), 0, 2);
-    for (uint r = 0; r < POSEMB_ROWS; r++) {
-        const size_t page = ((size_t)rows[r].source | 4095) + 1;
-        const size_t end = min((size_t)rows[r].source + bytes, page + 4 * 64);
+        for (uint r = 0; r < count; r++)
+            __builtin_prefetch((const void *)((size_t)rows[r].source.row + line), 0, 2);
+    for (uint r = 0; r < count; r++) {
+        const size_t page = ((size_t)rows[r].source.row | 4095) + 1;
+        const size_t end = min((size_t)rows[r].source.row + bytes, page + 4 * 64);
 
         for (size_t line = page; line < end; line += 64)
             __builtin_prefetch((const void *)line, 0, 2);
@@ -161,115 +253,141 @@ static inline void posemb_prefetch(const struct posemb_launch *a, const struct p
 #endif
 }
 
-/* A row without a position, or of zeros. */
-static inline void posemb_put_other(const struct posemb_launch *a, const struct posemb_row *row)
-{
-    uint done = 0;
+/* The rows of a group. */
+struct posemb_task {
+    uint count;
+    uint sums; /* bit r: row r is a sum */
+};
 
-#if POSEMB_CPU
-    for (done = 0; done + POSEMB_MEMORY <= a->dim; done += POSEMB_MEMORY)
-        posemb_put_plain_anywhere(row, done, a->scale);
-#endif
-    posemb_walk_plain(a, row, done);
-}
-
-/* Every channel of one row that is not like all others of its group. */
-static inline void posemb_put_row(const struct posemb_launch *a, const struct posemb_segment *segment,
-                                  struct posemb_steps steps, const struct posemb_row *row)
-{
-#if POSEMB_CPU
-    posemb_walk_anywhere(a, segment, steps, row, 1, false);
-    posemb_walk_pairs(a, segment, steps, row, segment->full_pairs / POSEMB_PAIRS * POSEMB_PAIRS);
-#else
-    posemb_walk_pairs(a, segment, steps, row, 0);
-#endif
-}
-
-/* A segment of rows that are all sums: vectors, then what is left of each row. */
-static inline void posemb_put_sums(const struct posemb_launch *a, const struct posemb_segment *segment,
-                                   struct posemb_steps steps, const struct posemb_row *rows, const bool shared,
-                                   const bool streamed)
-{
-    const bool aligned = posemb_is_aligned(a, segment, &rows[0]);
-    const uint tail = segment->full_pairs / POSEMB_PAIRS * POSEMB_PAIRS;
-
-#if POSEMB_STREAMED_STORES
-    if (streamed && aligned)
-        posemb_walk_streamed(a, segment, steps, rows, POSEMB_ROWS, shared);
-    else
-#endif
-#if POSEMB_CPU
-        posemb_walk_anywhere(a, segment, steps, rows, POSEMB_ROWS, shared);
-#else
-    if (aligned)
-        posemb_walk_aligned(a, segment, steps, rows, POSEMB_ROWS, shared);
-#endif
-    for (uint r = 0; r < POSEMB_ROWS; r++)
-        posemb_walk_pairs(a, segment, steps, &rows[r], POSEMB_CPU || aligned ? tail : 0);
-}
-
-/* What a group does: find its rows, then each segment of them. */
-static inline void posemb_group(const struct posemb_launch *a, const struct posemb_buffers *buffers,
-                                global const uchar *source, global const ulong *steps, global uchar *out,
-                                const bool shared, const bool streamed)
+static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a, const struct posemb_buffers *buffers,
+                                                  private struct posemb_row *rows, const bool shared)
 {
     const uint group = get_group_id(0);
     const uint block = shared ? group / a->length : group;
     const uint column = shared ? group - block * a->length : 0;
     const uint first = block * POSEMB_ROWS;
-    const uint count = min((uint)POSEMB_ROWS, (shared ? a->batch : a->tokens) - first);
-    struct posemb_row rows[POSEMB_ROWS];
+    struct posemb_task task = {min((uint)POSEMB_ROWS, (shared ? a->batch : a->tokens) - first), 0};
     struct posemb_scan scan = {0, 0, false};
-    uint sums = 0;
 
-    for (uint r = 0; r < count; r++) {
+    for (uint r = 0; r < task.count; r++) {
         const uint b = shared ? first + r : (first + r) / a->length;
         const uint s = shared ? column : first + r - b * a->length;
 
-        posemb_find_row(a, buffers, source, out, b, s, get_local_id(0) == 0, &scan, &rows[r]);
-        sums |= (rows[r].kind == POSEMB_ROW_SUM) << r;
+        posemb_find_row(a, buffers, b, s, get_local_id(0) == 0, &scan, &rows[r]);
+        task.sums |= (rows[r].kind == POSEMB_ROW_SUM) << r;
     }
-#if POSEMB_OPERATION == POSEMB_ADD || !POSEMB_CPU
-    /* A sum may be written over a source that is still needed; and by another work-item than what follows it. */
-    const bool together = sums == POSEMB_ALL_SUMS;
-#else
-    /* With a few other rows among them the rows are computed together all the same, and those written over. */
-    const bool together = count == POSEMB_ROWS && 2 * popcount(sums) >= POSEMB_ROWS;
-
-    for (uint r = 0; together && r < POSEMB_ROWS; r++)
-        if (rows[r].kind == POSEMB_ROW_ZERO)
-            rows[r].source = (global const float *)(source + a->source_offset); /* one that is there */
-#endif
-    if (together)
-        posemb_prefetch(a, rows);
-    for (uint k = 0; k < (POSEMB_GRID ? a->segments : 1u); k++) {
-        const struct posemb_segment segment = posemb_segment_of(a, k);
-        const struct posemb_steps of_segment = posemb_steps_of(a, &segment, steps);
-
-        if (together) {
-            posemb_put_sums(a, &segment, of_segment, rows, shared, streamed && sums == POSEMB_ALL_SUMS);
-            continue;
-        }
-        for (uint r = 0; r < count; r++)
-            if (rows[r].kind == POSEMB_ROW_SUM)
-                posemb_put_row(a, &segment, of_segment, &rows[r]);
-    }
-    for (uint r = 0; sums != POSEMB_ALL_SUMS && r < count; r++)
-        if (rows[r].kind != POSEMB_ROW_SUM)
-            posemb_put_other(a, &rows[r]);
+    return task;
 }
+
+#if POSEMB_NORM
+#include "norm.clh"
+#if POSEMB_CPU
+#include "norm_rows.clh"
+#define ACCESS anywhere
+#include "norm_walk.clh"
+#undef ACCESS
+#if POSEMB_STREAMED_STORES
+#define ACCESS streamed
+#include "norm_walk.clh"
+#undef ACCESS
+#endif
+#else
+#include "norm_groups.clh"
+#endif
+#include "norm_stage.clh"
+#else
+#include "plain_stage.clh"
+#endif
+
+#if POSEMB_PROMPTS
+#define PROMPTS_PARAMETER , global const uchar *prompts
+#define PROMPTS_FIELD     .prompts = prompts,
+#else
+#define PROMPTS_PARAMETER
+#define PROMPTS_FIELD
+#endif
+#if POSEMB_TABLE_STORAGE == POSEMB_STORAGE_I8
+#define TABLE_PARAMETER , global const uchar *table_scales
+#define TABLE_FIELD     .table_scales = table_scales,
+#else
+#define TABLE_PARAMETER
+#define TABLE_FIELD
+#endif
+#if POSEMB_POSITION == POSEMB_POSITION_LEARNED
+#define POSITION_PARAMETERS , global const uchar *position_table, global const uchar *position_scales
+#define POSITION_FIELDS     .position_table = position_table, .position_scales = position_scales,
+#else
+#define POSITION_PARAMETERS
+#define POSITION_FIELDS
+#endif
+#define EXTRA_PARAMETERS(k) , global const uchar *ids##k, global const uchar *table##k, global const uchar *scales##k
+#if POSEMB_EXTRAS == 0
+#define EXTRAS_PARAMETERS
+#define EXTRAS_FIELDS
+#elif POSEMB_EXTRAS == 1
+#define EXTRAS_PARAMETERS EXTRA_PARAMETERS(0)
+#define EXTRAS_FIELDS     .extra_ids = {ids0}, .extra_table = {table0}, .extra_scales = {scales0},
+#elif POSEMB_EXTRAS == 2
+#define EXTRAS_PARAMETERS EXTRA_PARAMETERS(0) EXTRA_PARAMETERS(1)
+#define EXTRAS_FIELDS                                                                              \
+    .extra_ids = {ids0, ids1}, .extra_table = {table0, table1}, .extra_scales = {scales0, scales1},
+#elif POSEMB_EXTRAS == 3
+#define EXTRAS_PARAMETERS EXTRA_PARAMETERS(0) EXTRA_PARAMETERS(1) EXTRA_PARAMETERS(2)
+#define EXTRAS_FIELDS                                                                              \
+    .extra_ids = {ids0, ids1, ids2}, .extra_table = {table0, table1, table2},                      \
+    .extra_scales = {scales0, scales1, scales2},
+#else
+#define EXTRAS_PARAMETERS EXTRA_PARAMETERS(0) EXTRA_PARAMETERS(1) EXTRA_PARAMETERS(2) EXTRA_PARAMETERS(3)
+#define EXTRAS_FIELDS                                                                              \
+    .extra_ids = {ids0, ids1, ids2, ids3}, .extra_table = {table0, table1, table2, table3},        \
+    .extra_scales = {scales0, scales1, scales2, scales3},
+#endif
+#if POSEMB_NORM
+#define NORM_PARAMETERS                                                                            \
+    , global const uchar *gamma, global const uchar *beta, global uchar *sum_out, global uchar *mean_out,              \
+        global uchar *rstd_out
+#define NORM_FIELDS .gamma = gamma, .beta = beta, .sum_out = sum_out, .mean_out = mean_out, .rstd_out = rstd_out,
+#else
+#define NORM_PARAMETERS
+#define NORM_FIELDS
+#endif
+
+/* The order of src/enqueue.c. Local memory is declared by kernels alone. */
+#if POSEMB_NORM && !POSEMB_CPU
+#define LOCAL_MEMORY                                                                               \
+    local float kept[POSEMB_SCRATCH];                                                              \
+    local float partial[POSEMB_LANES];
+#else
+#define LOCAL_MEMORY                                                                               \
+    local float *kept = 0;                                                                         \
+    local float *partial = 0;
+#endif
 
 #define POSEMB_KERNEL(name, shared, streamed)                                                      \
     kernel void name(const struct posemb_launch a, global const uchar *ids,                        \
                      global const uchar *source, global const uchar *positions,                    \
-                     global const uchar *padding, global const ulong *steps,                       \
+                     global const uchar *padding, global const uchar *constants,                   \
                      global const uchar *scratch, global uchar *out, global uchar *positions_out,  \
-                     global uchar *lengths_out, global uchar *mask_out, global uchar *record)      \
+                     global uchar *lengths_out, global uchar *mask_out,                            \
+                     global uchar *record TABLE_PARAMETER PROMPTS_PARAMETER POSITION_PARAMETERS    \
+                         NORM_PARAMETERS EXTRAS_PARAMETERS)                                        \
     {                                                                                              \
-        const struct posemb_buffers buffers = {ids,           positions,   padding,  scratch,      \
-                                               positions_out, lengths_out, mask_out, record};      \
+        LOCAL_MEMORY                                                                               \
+        const struct posemb_buffers buffers = {.ids = ids,                                         \
+                                               .source = source,                                   \
+                                               .positions = positions,                             \
+                                               .padding = padding,                                 \
+                                               .constants = constants,                             \
+                                               .scratch = scratch,                                 \
+                                               .out = out,                                         \
+                                               .positions_out = positions_out,                     \
+                                               .lengths_out = lengths_out,                         \
+                                               .mask_out = mask_out,                               \
+                                               .record = record,                                   \
+                                               TABLE_FIELD PROMPTS_FIELD POSITION_FIELDS           \
+                                                   NORM_FIELDS EXTRAS_FIELDS};                     \
                                                                                                    \
-        posemb_group(&a, &buffers, source, steps, out, shared, streamed);                          \
+        posemb_group(&a, &buffers, kept, partial, shared, streamed);                               \
     }
 
 POSEMB_KERNEL(posemb_stage, false, false)

@@ -14,7 +14,7 @@
 
 #define POSEMB__BLOB_FORMAT      1u
 #define POSEMB__BLOB_HEADER_SIZE 56u
-#define POSEMB__BLOB_LABEL_MAX   1024u
+#define POSEMB__BLOB_LABEL_MAX 2048
 #define POSEMB__DIGEST_SIZE      16u
 
 /* A digest of fields, each with its length before it. */

@@ -193,6 +193,8 @@ struct posemb__channels posemb__channels_of(const posemb_desc *resolved)
     };
     uint32_t channel = 0;
 
+    if (resolved->position_kind != POSEMB_SINUSOIDAL)
+        channels.segments = 0;
     for (uint32_t k = 0; k < channels.segments; k++) {
         struct posemb__segment *segment = &channels.segment[k];
 

@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +23,57 @@ uint64_t posemb__number_size(posemb_number_type type)
     default:
         return 4;
     }
+}
+
+uint64_t posemb__storage_size(posemb_storage storage)
+{
+    switch (storage) {
+    case POSEMB_F16:
+    case POSEMB_BF16:
+        return 2;
+    case POSEMB_I8:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+posemb_storage posemb__step_storage(const posemb_desc *resolved)
+{
+    if (resolved->rounding != POSEMB_ROUND_EACH_STEP)
+        return POSEMB_F32;
+    switch (resolved->operation) {
+    case POSEMB_ADD:
+        return resolved->rows_storage;
+    case POSEMB_TABLE:
+        return resolved->out_storage;
+    default:
+        return resolved->tokens.storage;
+    }
+}
+
+uint32_t posemb__extra_count(const posemb_desc *resolved)
+{
+    uint32_t count = 0;
+
+    while (count < POSEMB_EXTRAS_MAX && resolved->extras[count].ids != POSEMB_EXTRA_NONE)
+        count++;
+    return count;
+}
+
+bool posemb__has_norm(const posemb_desc *resolved)
+{
+    return resolved->norm != POSEMB_NORM_NONE;
+}
+
+bool posemb__has_gamma(const posemb_desc *resolved)
+{
+    return posemb__has_norm(resolved) && resolved->gamma != POSEMB_GAMMA_NONE;
+}
+
+bool posemb__has_beta(const posemb_desc *resolved)
+{
+    return posemb__has_norm(resolved) && resolved->beta == POSEMB_BETA_ADDED;
 }
 
 uint32_t posemb__axes_of(const posemb_desc *resolved)
@@ -75,6 +127,57 @@ static void fill_stage(posemb_desc *desc)
         desc->concurrency = 8;
 }
 
+static void fill_storage(posemb_storage *storage)
+{
+    if (*storage == POSEMB_STORAGE_DEFAULT)
+        *storage = POSEMB_F32;
+}
+
+static void fill_table(posemb_table_desc *table)
+{
+    fill_storage(&table->storage);
+    if (table->scaling == POSEMB_SCALING_DEFAULT)
+        table->scaling = POSEMB_SCALE_OF_ROW;
+    if (table->policy == POSEMB_POLICY_DEFAULT)
+        table->policy = POSEMB_POLICY_ZERO_ROW;
+}
+
+static void fill_tables(posemb_desc *desc)
+{
+    fill_table(&desc->tokens);
+    fill_table(&desc->position_table);
+    fill_storage(&desc->rows_storage);
+    fill_storage(&desc->out_storage);
+    if (desc->prompt_scale == 0.0f)
+        desc->prompt_scale = 1.0f;
+    if (desc->position_kind == POSEMB_POSITION_KIND_DEFAULT)
+        desc->position_kind = POSEMB_SINUSOIDAL;
+    if (desc->rounding == POSEMB_ROUNDING_DEFAULT)
+        desc->rounding = POSEMB_ROUND_ONCE;
+    for (uint32_t k = 0; k < posemb__extra_count(desc); k++) {
+        posemb_extra_desc *extra = &desc->extras[k];
+
+        fill_table(&extra->table);
+        if (extra->id_type == POSEMB_NUMBER_DEFAULT)
+            extra->id_type = POSEMB_INT32;
+        if (extra->scale == 0.0f)
+            extra->scale = 1.0f;
+    }
+}
+
+static void fill_norm(posemb_desc *desc)
+{
+    if (desc->norm == POSEMB_NORM_DEFAULT)
+        desc->norm = POSEMB_NORM_NONE;
+    fill_storage(&desc->norm_storage);
+    if (desc->epsilon == 0.0f)
+        desc->epsilon = 1e-5f;
+    if (desc->gamma == POSEMB_GAMMA_DEFAULT)
+        desc->gamma = POSEMB_GAMMA_FACTOR;
+    if (desc->beta == POSEMB_BETA_DEFAULT)
+        desc->beta = desc->norm == POSEMB_NORM_LAYER ? POSEMB_BETA_ADDED : POSEMB_BETA_NONE;
+}
+
 static void fill_positions(posemb_desc *desc)
 {
     if (desc->positions == POSEMB_POSITIONS_DEFAULT)
@@ -100,6 +203,20 @@ static void fill_sinusoids(posemb_desc *desc)
         desc->base = 10000.0;
     if (desc->frequency == 0.0)
         desc->frequency = 1.0;
+}
+
+/* Back to defaults, with which nothing is wrong: nobody looks at them. */
+static void forget_sinusoids(posemb_desc *desc)
+{
+    desc->convention = POSEMB_VASWANI;
+    desc->layout = POSEMB_LAYOUT_DEFAULT;
+    desc->first = POSEMB_FIRST_DEFAULT;
+    desc->denominator = POSEMB_DENOMINATOR_DEFAULT;
+    desc->odd = POSEMB_ODD_DEFAULT;
+    desc->shift = desc->base = desc->frequency = desc->position_scale = 0.0;
+    desc->amplitude = 0.0f;
+    desc->frequencies = desc->phases = NULL;
+    desc->frequency_count = 0;
 }
 
 static void fill_grid(const posemb_desc *desc, posemb_grid *grid)
@@ -145,6 +262,21 @@ static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
         {"pad_policy", (int)desc->pad_policy, POSEMB_PAD_ZERO_ROW},
         {"id_type", (int)desc->id_type, POSEMB_INT64},
         {"consumer", (int)desc->consumer, POSEMB_CONSUMER_STREAMED},
+        {"tokens.storage", (int)desc->tokens.storage, POSEMB_I8},
+        {"tokens.scaling", (int)desc->tokens.scaling, POSEMB_SCALE_OF_TABLE},
+        {"tokens.policy", (int)desc->tokens.policy, POSEMB_POLICY_NAN_ROW},
+        {"rows_storage", (int)desc->rows_storage, POSEMB_BF16},
+        {"soft_prompts", desc->soft_prompts > 1 ? INT_MAX : (int)desc->soft_prompts, 1},
+        {"position_kind", (int)desc->position_kind, POSEMB_NO_POSITION},
+        {"position_table.storage", (int)desc->position_table.storage, POSEMB_I8},
+        {"position_table.scaling", (int)desc->position_table.scaling, POSEMB_SCALE_OF_TABLE},
+        {"position_table.policy", (int)desc->position_table.policy, POSEMB_POLICY_NAN_ROW},
+        {"norm", (int)desc->norm, POSEMB_NORM_RMS},
+        {"gamma", (int)desc->gamma, POSEMB_GAMMA_NONE},
+        {"beta", (int)desc->beta, POSEMB_BETA_NONE},
+        {"norm_storage", (int)desc->norm_storage, POSEMB_BF16},
+        {"rounding", (int)desc->rounding, POSEMB_ROUND_EACH_STEP},
+        {"out_storage", (int)desc->out_storage, POSEMB_BF16},
     };
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
@@ -166,6 +298,85 @@ static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "concurrency is %" PRIu32 ", above %u", desc->concurrency,
                             POSEMB_CONCURRENCY_MAX);
+    return POSEMB_OK;
+}
+
+static posemb_status check_extra(const posemb_desc *desc, uint32_t k, posemb_error *error)
+{
+    const posemb_extra_desc *extra = &desc->extras[k];
+    const struct {
+        const char *field;
+        int value;
+        int last;
+    } checks[] = {
+        {"ids", (int)extra->ids, POSEMB_EXTRA_CONSTANT},
+        {"id_type", (int)extra->id_type, POSEMB_INT64},
+        {"table.storage", (int)extra->table.storage, POSEMB_I8},
+        {"table.scaling", (int)extra->table.scaling, POSEMB_SCALE_OF_TABLE},
+        {"table.policy", (int)extra->table.policy, POSEMB_POLICY_NAN_ROW},
+    };
+
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (checks[i].value < 0 || checks[i].value > checks[i].last)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "extras[%" PRIu32 "].%s is %d, not one of 0 ... %d", k,
+                                checks[i].field, checks[i].value, checks[i].last);
+    if (!isfinite(extra->scale))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "extras[%" PRIu32 "].scale is %g, not finite", k, (double)extra->scale);
+    if (k > 0 && extra->ids != POSEMB_EXTRA_NONE && desc->extras[k - 1].ids == POSEMB_EXTRA_NONE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "extras[%" PRIu32 "] is there, but extras[%" PRIu32 "] is not", k,
+                            k - 1);
+    return POSEMB_OK;
+}
+
+/* What the parts of the stage want of each other. */
+static posemb_status check_tables(const posemb_desc *desc, posemb_error *error)
+{
+    const bool sinusoidal = desc->position_kind == POSEMB_SINUSOIDAL;
+
+    if (desc->soft_prompts && desc->operation != POSEMB_ENCODE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "soft_prompts is 1, but operation is %d, which has no ids",
+                            (int)desc->operation);
+    if (!isfinite(desc->prompt_scale))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "prompt_scale is %g, not finite",
+                            (double)desc->prompt_scale);
+    if (!sinusoidal && desc->grid.axes)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "grid.axes is %" PRIu32 ", but position_kind is %d", desc->grid.axes,
+                            (int)desc->position_kind);
+    if (!sinusoidal && posemb__has_float_positions(desc))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "position_type is float32, but position_kind is %d",
+                            (int)desc->position_kind);
+    if (desc->position_kind == POSEMB_NO_POSITION &&
+        (desc->positions != POSEMB_POSITIONS_INDEX || desc->operation == POSEMB_TABLE))
+        return posemb__fail(
+            error, POSEMB_INVALID_ARGUMENT, 0, "position_kind is none, but %s is %d",
+            desc->operation == POSEMB_TABLE ? "operation" : "positions",
+            desc->operation == POSEMB_TABLE ? (int)desc->operation : (int)desc->positions);
+    if (sinusoidal && (desc->position_table.policy == POSEMB_POLICY_CLAMP ||
+                       desc->position_table.policy == POSEMB_POLICY_WRAP_NEGATIVE))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "position_table.policy is %d, which sinusoids cannot have",
+                            (int)desc->position_table.policy);
+    if (desc->rounding == POSEMB_ROUND_EACH_STEP && posemb__step_storage(desc) == POSEMB_I8)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "rounding is that of each step, but tokens.storage is int8");
+    return POSEMB_OK;
+}
+
+static posemb_status check_norm(const posemb_desc *desc, posemb_error *error)
+{
+    if (!(desc->epsilon > 0.0f && isfinite(desc->epsilon)))
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "epsilon is %g, not positive and finite", (double)desc->epsilon);
+    if (desc->gamma == POSEMB_GAMMA_ONE_PLUS && desc->norm != POSEMB_NORM_RMS)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "gamma is 1 + gamma, but norm is %d, which has no such form",
+                            (int)desc->norm);
     return POSEMB_OK;
 }
 
@@ -416,18 +627,28 @@ posemb_status posemb_desc_resolve(const posemb_desc *desc, posemb_desc *resolved
     if (status == POSEMB_OK && (filled.grid.axes == 1 || filled.grid.axes > POSEMB_AXES_MAX))
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                               "grid.axes is %" PRIu32 ", not 0, 2 or 3", filled.grid.axes);
+    if (filled.position_kind == POSEMB_LEARNED || filled.position_kind == POSEMB_NO_POSITION)
+        forget_sinusoids(&filled);
     if (status == POSEMB_OK)
         status = check_contradictions(&filled, error);
     if (status != POSEMB_OK)
         return status;
     fill_stage(&filled);
+    fill_tables(&filled);
+    fill_norm(&filled);
     status = check_stage(&filled, error);
+    for (uint32_t k = 0; status == POSEMB_OK && k < POSEMB_EXTRAS_MAX; k++)
+        status = check_extra(&filled, k, error);
+    if (status == POSEMB_OK)
+        status = check_norm(&filled, error);
     if (status != POSEMB_OK)
         return status;
     fill_positions(&filled);
     fill_sinusoids(&filled);
     fill_grid(&filled, &filled.grid);
     status = check_positions(&filled, error);
+    if (status == POSEMB_OK)
+        status = check_tables(&filled, error);
     if (status == POSEMB_OK)
         status = check_grid(&filled, error);
     if (status == POSEMB_OK)

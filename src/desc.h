@@ -12,6 +12,20 @@ void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channe
 /* Bytes of one number of that (resolved) type. */
 uint64_t posemb__number_size(posemb_number_type type);
 
+/* Bytes of one element of that (resolved) storage. */
+uint64_t posemb__storage_size(posemb_storage storage);
+
+/* The storage that each step is rounded to; POSEMB_F32: none is. */
+posemb_storage posemb__step_storage(const posemb_desc *resolved);
+
+/* How many extra tables there are. */
+uint32_t posemb__extra_count(const posemb_desc *resolved);
+
+/* Whether there is a norm, and it has a gamma, a beta. */
+bool posemb__has_norm(const posemb_desc *resolved);
+bool posemb__has_gamma(const posemb_desc *resolved);
+bool posemb__has_beta(const posemb_desc *resolved);
+
 /* Numbers that say where one token is: the axes of a grid, or 1. */
 uint32_t posemb__axes_of(const posemb_desc *resolved);
 

@@ -6,6 +6,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 posemb_status posemb__check_waits(cl_uint num_waits, const cl_event *waits, posemb_error *error)
@@ -61,94 +62,160 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
     return POSEMB_OK;
 }
 
-/* One buffer of a call beside `out`: read, or written beside it. */
-struct part {
-    const char *name;
-    const posemb_buffer *buffer;
-    uint64_t unit;
-    uint64_t bytes; /* 0: not used */
-};
+/* ---- Buffers */
 
-static bool overlaps(const struct part *part, const posemb_buffer *out, uint64_t out_bytes)
+static const posemb_buffer *input_of(const posemb_args *args, enum posemb__input input)
 {
-    return part->buffer->mem == out->mem && part->buffer->offset < out->offset + out_bytes &&
-           out->offset < part->buffer->offset + part->bytes;
+    switch (input) {
+    case POSEMB__IDS:
+        return &args->ids;
+    case POSEMB__TABLE:
+        return &args->table;
+    case POSEMB__TABLE_SCALES:
+        return &args->table_scales;
+    case POSEMB__ROWS:
+        return &args->rows;
+    case POSEMB__POSITIONS:
+        return &args->positions;
+    case POSEMB__PADDING:
+        return &args->padding;
+    case POSEMB__POSITION_TABLE:
+        return &args->position_table;
+    case POSEMB__POSITION_SCALES:
+        return &args->position_scales;
+    case POSEMB__GAMMA:
+        return &args->gamma;
+    case POSEMB__BETA:
+        return &args->beta;
+    default:
+        if (input >= POSEMB__EXTRA_SCALES)
+            return &args->extras[input - POSEMB__EXTRA_SCALES].scales;
+        if (input >= POSEMB__EXTRA_TABLE)
+            return &args->extras[input - POSEMB__EXTRA_TABLE].table;
+        return &args->extras[input - POSEMB__EXTRA_IDS].ids;
+    }
 }
 
-/* `rows` may be the output itself: the same place and the same strides. */
-static bool is_in_place(const struct posemb__call *call, const posemb_args *args)
+static const posemb_buffer *output_of(const posemb_args *args, enum posemb__output output)
 {
-    return args->rows.offset == args->out.offset &&
+    const posemb_buffer *const buffers[POSEMB__OUTPUTS] = {
+        [POSEMB__POSITIONS_OUT] = &args->positions_out, [POSEMB__LENGTHS_OUT] = &args->lengths_out,
+        [POSEMB__MASK_OUT] = &args->mask_out,           [POSEMB__SUM_OUT] = &args->sum_out,
+        [POSEMB__MEAN_OUT] = &args->mean_out,           [POSEMB__RSTD_OUT] = &args->rstd_out};
+
+    return buffers[output];
+}
+
+posemb_buffer *posemb__args_input(posemb_args *args, enum posemb__input input)
+{
+    return (posemb_buffer *)input_of(args, input);
+}
+
+posemb_buffer *posemb__args_output(posemb_args *args, enum posemb__output output)
+{
+    return (posemb_buffer *)output_of(args, output);
+}
+
+/* `rows` may be the output itself: the same place, elements and strides. */
+static bool is_in_place(const posemb_desc *desc, const struct posemb__call *call,
+                        const posemb_args *args)
+{
+    return desc->operation == POSEMB_ADD && desc->rows_storage == desc->out_storage &&
+           args->rows.offset == args->out.offset &&
            call->shape.rows_stride == call->shape.out_stride &&
            call->shape.rows_batch_stride == call->shape.out_batch_stride;
 }
 
-static posemb_status check_part(const struct posemb__call *call, const posemb_args *args,
-                                const struct part *part, posemb_error *error)
+/* A buffer beside `out`, which it must not overlap. */
+static posemb_status check_apart(const char *name, const posemb_buffer *buffer,
+                                 struct posemb__span span, const posemb_buffer *out,
+                                 uint64_t out_bytes, posemb_error *error)
 {
-    posemb_status status;
+    const posemb_status status = posemb__check_buffer(name, buffer, span.unit, span.bytes, error);
 
-    if (part->bytes == 0)
-        return POSEMB_OK;
-    status = posemb__check_buffer(part->name, part->buffer, part->unit, part->bytes, error);
-    if (status != POSEMB_OK || !overlaps(part, &args->out, call->out_bytes) ||
-        (part->buffer == &args->rows && is_in_place(call, args)))
+    if (status != POSEMB_OK || buffer->mem != out->mem ||
+        buffer->offset >= out->offset + out_bytes || out->offset >= buffer->offset + span.bytes)
         return status;
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and out overlap", part->name);
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and out overlap", name);
 }
 
-static uint64_t if_there(const posemb_buffer *buffer, uint64_t bytes)
+static posemb_status check_input(const posemb_plan *plan, const struct posemb__call *call,
+                                 const posemb_args *args, enum posemb__input input,
+                                 posemb_error *error)
 {
-    return buffer->mem ? bytes : 0;
+    const char *name = posemb__input_name(input);
+    const posemb_buffer *buffer = input_of(args, input);
+    const struct posemb__span *span = &call->input[input];
+
+    if (span->bytes == 0)
+        return POSEMB_OK;
+    if (input == POSEMB__ROWS && is_in_place(&plan->desc, call, args))
+        return posemb__check_buffer(name, buffer, span->unit, span->bytes, error);
+    return check_apart(name, buffer, *span, &args->out, call->out.bytes, error);
+}
+
+static posemb_status check_output(const struct posemb__call *call, const posemb_args *args,
+                                  enum posemb__output output, posemb_error *error)
+{
+    const char *name = posemb__output_name(output);
+    const posemb_buffer *buffer = output_of(args, output);
+
+    if (!buffer->mem)
+        return POSEMB_OK;
+    if (call->output[output].bytes == 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%s is given, but the description does not have it", name);
+    return check_apart(name, buffer, call->output[output], &args->out, call->out.bytes, error);
 }
 
 static posemb_status check_buffers(const posemb_plan *plan, const struct posemb__call *call,
                                    const struct posemb__launch *launch, const posemb_args *args,
                                    posemb_error *error)
 {
-    const uint64_t position_size = posemb__has_float_positions(&plan->desc) ? 4 : 8;
-    const struct part parts[] = {
-        {"ids", &args->ids, posemb__number_size(plan->desc.id_type), call->ids_bytes},
-        {"table", &args->table, sizeof(float), call->table_bytes},
-        {"rows", &args->rows, sizeof(float), call->rows_bytes},
-        {"positions", &args->positions, posemb__number_size(plan->desc.position_type),
-         call->positions_bytes},
-        {"padding", &args->padding, posemb__number_size(plan->desc.padding_type),
-         call->padding_bytes},
-        {"scratch", &args->scratch, sizeof(uint32_t), launch->scratch_bytes},
-        {"positions_out", &args->positions_out, position_size,
-         if_there(&args->positions_out, call->positions_out_bytes)},
-        {"lengths_out", &args->lengths_out, sizeof(uint32_t),
-         if_there(&args->lengths_out, call->lengths_out_bytes)},
-        {"mask_out", &args->mask_out, 1, if_there(&args->mask_out, call->mask_out_bytes)},
-        {"record", &args->record, sizeof(uint32_t), if_there(&args->record, sizeof(posemb_record))},
-    };
+    const struct posemb__span scratch = {launch->scratch_bytes, sizeof(uint32_t)};
+    const struct posemb__span record = {sizeof(posemb_record), sizeof(uint32_t)};
     posemb_status status =
-        posemb__check_buffer("out", &args->out, sizeof(float), call->out_bytes, error);
+        posemb__check_buffer("out", &args->out, call->out.unit, call->out.bytes, error);
 
-    for (size_t i = 0; status == POSEMB_OK && i < sizeof parts / sizeof *parts; i++)
-        status = check_part(call, args, &parts[i], error);
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__INPUTS; i++)
+        status = check_input(plan, call, args, (enum posemb__input)i, error);
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__OUTPUTS; i++)
+        status = check_output(call, args, (enum posemb__output)i, error);
+    if (status == POSEMB_OK && scratch.bytes > 0)
+        status =
+            check_apart("scratch", &args->scratch, scratch, &args->out, call->out.bytes, error);
+    if (status == POSEMB_OK && args->record.mem)
+        status = check_apart("record", &args->record, record, &args->out, call->out.bytes, error);
     return status;
 }
 
-static struct posemb_segment segment_args(const struct posemb__segment *segment)
-{
-    static const uint32_t lones[] = {
-        [POSEMB__LONE_NONE] = POSEMB_LONE_NONE,
-        [POSEMB__LONE_ZERO] = POSEMB_LONE_ZERO,
-        [POSEMB__LONE_SINE] = POSEMB_LONE_SINE,
-        [POSEMB__LONE_COSINE] = POSEMB_LONE_COSINE,
-    };
+/* ---- The argument block */
 
-    return (struct posemb_segment){
-        .axis = segment->axis,
-        .channel = segment->channel,
-        .first_step = segment->first_step,
-        .full_pairs = segment->full_pairs,
-        .second_offset = segment->second_offset,
-        .lone = lones[segment->lone],
-        .lone_channel = segment->lone_channel,
-        .lone_pair = segment->lone_pair,
+static struct posemb_table table_args(const posemb_table_desc *desc, const posemb_buffer *table,
+                                      uint64_t stride, uint64_t rows, const posemb_buffer *scales)
+{
+    return (struct posemb_table){
+        .offset = table->offset,
+        .stride = stride,
+        .rows = rows,
+        .scales_offset = scales->offset,
+        .scale_of_row = desc->scaling == POSEMB_SCALE_OF_ROW,
+        .policy = (uint32_t)desc->policy,
+    };
+}
+
+static struct posemb_extra extra_args(const posemb_extra_desc *desc,
+                                      const posemb_extra_shape *shape,
+                                      const posemb_extra_args *args)
+{
+    return (struct posemb_extra){
+        .table =
+            table_args(&desc->table, &args->table, shape->table_stride, shape->rows, &args->scales),
+        .ids_offset = desc->ids == POSEMB_EXTRA_CONSTANT ? (uint64_t)shape->id : args->ids.offset,
+        .ids_batch_stride = shape->ids_batch_stride,
+        .ids = (uint32_t)desc->ids,
+        .id_type = (uint32_t)desc->id_type,
+        .scale = desc->scale,
     };
 }
 
@@ -158,13 +225,15 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
 {
     const posemb_shape *shape = &call->shape;
     const posemb_desc *desc = &plan->desc;
-    const bool add = desc->operation == POSEMB_ADD;
     struct posemb_launch made = {
         .ids_offset = args->ids.offset,
         .ids_batch_stride = shape->ids_batch_stride,
-        .source_offset = add ? args->rows.offset : args->table.offset,
-        .source_stride = add ? shape->rows_stride : shape->table_stride,
-        .source_batch_stride = add ? shape->rows_batch_stride : 0,
+        .rows_offset = args->rows.offset,
+        .rows_stride = shape->rows_stride,
+        .rows_batch_stride = shape->rows_batch_stride,
+        .prompt_rows = shape->prompt_rows,
+        .vocab = shape->vocab,
+        .shard_first = shape->shard_first,
         .positions_offset = args->positions.offset,
         .positions_batch_stride = shape->positions_batch_stride,
         .padding_offset = args->padding.offset,
@@ -177,10 +246,19 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .lengths_out_offset = args->lengths_out.offset,
         .mask_out_offset = args->mask_out.offset,
         .record_offset = args->record.offset,
-        .vocab = shape->vocab,
+        .gamma_offset = args->gamma.offset,
+        .beta_offset = args->beta.offset,
+        .sum_out_offset = args->sum_out.offset,
+        .mean_out_offset = args->mean_out.offset,
+        .rstd_out_offset = args->rstd_out.offset,
         .past = shape->past,
         .start = shape->start,
         .pad_id = desc->pad_id,
+        .tokens_table = table_args(&desc->tokens, &args->table, shape->table_stride,
+                                   shape->shard_rows, &args->table_scales),
+        .position_table =
+            table_args(&desc->position_table, &args->position_table, shape->position_table_stride,
+                       shape->position_rows, &args->position_scales),
         .batch = (uint32_t)shape->batch,
         .length = (uint32_t)shape->length,
         .tokens = (uint32_t)call->tokens,
@@ -195,55 +273,132 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .has_lengths_out = args->lengths_out.mem != NULL,
         .has_mask_out = args->mask_out.mem != NULL,
         .has_record = args->record.mem != NULL,
+        .has_sum_out = args->sum_out.mem != NULL,
+        .has_mean_out = args->mean_out.mem != NULL,
+        .has_rstd_out = args->rstd_out.mem != NULL,
         .chunk = launch->chunk,
         .chunks = launch->chunks,
         .dim = desc->dim,
+        .folded = plan->folded,
         .pairs = plan->channels.pairs,
         .segments = plan->channels.segments,
+        .zeros_place = plan->zeros_place,
         .axes = posemb__axes_of(desc),
         .count = {desc->grid.count[0], desc->grid.count[1], desc->grid.count[2]},
         .flip = desc->amplitude < 0.0f ? 0x80000000u : 0u,
         .amplitude = desc->amplitude < 0.0f ? -desc->amplitude : desc->amplitude,
         .scale = desc->token_scale,
+        .prompt_scale = desc->prompt_scale,
+        .inverse_dim = 1.0f / (float)desc->dim,
+        .epsilon = desc->epsilon,
     };
 
-    for (uint32_t k = 0; k < plan->channels.segments; k++)
-        made.segment[k] = segment_args(&plan->channels.segment[k]);
+    for (uint32_t k = 0; k < posemb__extra_count(desc); k++)
+        made.extra[k] = extra_args(&desc->extras[k], &shape->extras[k], &args->extras[k]);
     return made;
 }
 
-static cl_int set_all(cl_kernel kernel, const struct posemb_launch *block, const cl_mem *buffers,
-                      cl_uint count)
+/* ---- Kernel arguments */
+
+enum { KERNEL_BUFFERS_MAX = 36 };
+
+/* Embedded and older devices take 1024 bytes of arguments. */
+_Static_assert(sizeof(struct posemb_launch) + 32 * sizeof(cl_mem) <= 1024, "arguments of a kernel");
+
+/* The buffers of a kernel in the order of its parameters. */
+struct buffers {
+    cl_mem mem[KERNEL_BUFFERS_MAX];
+    cl_uint count;
+};
+
+/* A buffer that the kernel does not touch is stood in for by one that is there anyway. */
+static void add_buffer(struct buffers *buffers, cl_mem mem, bool is_used, cl_mem stand_in)
 {
-    cl_int code = clSetKernelArg(kernel, 0, sizeof *block, block);
+    buffers->mem[buffers->count++] = is_used ? mem : stand_in;
+}
+
+static void add_input(struct buffers *buffers, const posemb_plan *plan,
+                      const struct posemb__call *call, const posemb_args *args,
+                      enum posemb__input input)
+{
+    add_buffer(buffers, input_of(args, input)->mem, call->input[input].bytes > 0, plan->constants);
+}
+
+static void add_output(struct buffers *buffers, const posemb_args *args, enum posemb__output output)
+{
+    const cl_mem mem = output_of(args, output)->mem;
+
+    add_buffer(buffers, mem, mem != NULL, args->out.mem);
+}
+
+/* POSEMB_KERNEL of kernels/stage.cl. */
+static void list_buffers(struct buffers *buffers, const posemb_plan *plan,
+                         const struct posemb__call *call, const struct posemb__launch *launch,
+                         const posemb_args *args)
+{
+    const posemb_desc *desc = &plan->desc;
+
+    buffers->count = 0;
+    add_input(buffers, plan, call, args, POSEMB__IDS);
+    add_input(buffers, plan, call, args,
+              desc->operation == POSEMB_ADD ? POSEMB__ROWS : POSEMB__TABLE);
+    add_input(buffers, plan, call, args, POSEMB__POSITIONS);
+    add_input(buffers, plan, call, args, POSEMB__PADDING);
+    add_buffer(buffers, plan->constants, true, NULL);
+    add_buffer(buffers, args->scratch.mem, launch->scratch_bytes > 0, plan->constants);
+    add_buffer(buffers, args->out.mem, true, NULL);
+    add_output(buffers, args, POSEMB__POSITIONS_OUT);
+    add_output(buffers, args, POSEMB__LENGTHS_OUT);
+    add_output(buffers, args, POSEMB__MASK_OUT);
+    add_buffer(buffers, args->record.mem, args->record.mem != NULL, args->out.mem);
+    if (desc->operation == POSEMB_ENCODE && desc->tokens.storage == POSEMB_I8)
+        add_input(buffers, plan, call, args, POSEMB__TABLE_SCALES);
+    if (desc->soft_prompts)
+        add_input(buffers, plan, call, args, POSEMB__ROWS);
+    if (desc->position_kind == POSEMB_LEARNED) {
+        add_input(buffers, plan, call, args, POSEMB__POSITION_TABLE);
+        add_input(buffers, plan, call, args, POSEMB__POSITION_SCALES);
+    }
+    if (posemb__has_norm(desc)) {
+        add_input(buffers, plan, call, args, POSEMB__GAMMA);
+        add_input(buffers, plan, call, args, POSEMB__BETA);
+        add_output(buffers, args, POSEMB__SUM_OUT);
+        add_output(buffers, args, POSEMB__MEAN_OUT);
+        add_output(buffers, args, POSEMB__RSTD_OUT);
+    }
+    for (uint32_t k = 0; k < posemb__extra_count(desc); k++) {
+        add_input(buffers, plan, call, args, (enum posemb__input)(POSEMB__EXTRA_IDS + k));
+        add_input(buffers, plan, call, args, (enum posemb__input)(POSEMB__EXTRA_TABLE + k));
+        add_input(buffers, plan, call, args, (enum posemb__input)(POSEMB__EXTRA_SCALES + k));
+    }
+}
+
+size_t posemb__launch_args_size(const posemb_plan *plan)
+{
+    const uint32_t extras = posemb__extra_count(&plan->desc);
+
+    return offsetof(struct posemb_launch, extra) +
+           (extras > 0 ? extras : 1) * sizeof(struct posemb_extra);
+}
+
+static cl_int set_all(cl_kernel kernel, const posemb_plan *plan, const struct posemb_launch *block,
+                      const cl_mem *buffers, cl_uint count)
+{
+    cl_int code = clSetKernelArg(kernel, 0, posemb__launch_args_size(plan), block);
 
     for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++)
         code = clSetKernelArg(kernel, i + 1, sizeof buffers[i], &buffers[i]);
     return code;
 }
 
-/* A buffer that the kernel does not touch is stood in for by one that is there anyway. */
 static cl_int set_arguments(cl_kernel kernel, const posemb_plan *plan,
                             const struct posemb__call *call, const struct posemb__launch *launch,
                             const struct posemb_launch *block, const posemb_args *args)
 {
-    const cl_mem source = plan->desc.operation == POSEMB_ADD ? args->rows.mem : args->table.mem;
-    const cl_mem out = args->out.mem;
-    const cl_mem buffers[] = {
-        call->ids_bytes ? args->ids.mem : plan->steps,
-        call->table_bytes || call->rows_bytes ? source : plan->steps,
-        call->positions_bytes ? args->positions.mem : plan->steps,
-        call->padding_bytes ? args->padding.mem : plan->steps,
-        plan->steps,
-        launch->scratch_bytes ? args->scratch.mem : plan->steps,
-        out,
-        args->positions_out.mem ? args->positions_out.mem : out,
-        args->lengths_out.mem ? args->lengths_out.mem : out,
-        args->mask_out.mem ? args->mask_out.mem : out,
-        args->record.mem ? args->record.mem : out,
-    };
+    struct buffers buffers;
 
-    return set_all(kernel, block, buffers, sizeof buffers / sizeof *buffers);
+    list_buffers(&buffers, plan, call, launch, args);
+    return set_all(kernel, plan, block, buffers.mem, buffers.count);
 }
 
 /* Launch POSEMB__COUNT. */
@@ -252,13 +407,14 @@ static cl_int enqueue_count(const posemb_plan *plan, cl_command_queue queue, cl_
                             const struct posemb_launch *block, const posemb_args *args,
                             cl_uint num_waits, const cl_event *waits, cl_event *event)
 {
-    const cl_mem buffers[] = {call->ids_bytes ? args->ids.mem : plan->steps,
-                              call->padding_bytes ? args->padding.mem : plan->steps,
+    const cl_mem buffers[] = {call->input[POSEMB__IDS].bytes ? args->ids.mem : plan->constants,
+                              call->input[POSEMB__PADDING].bytes ? args->padding.mem
+                                                                 : plan->constants,
                               args->scratch.mem};
     const size_t local_size = (size_t)launch->local_size;
     const size_t items = (size_t)(call->shape.batch * launch->chunks);
     const size_t global_size = (items + local_size - 1) / local_size * local_size;
-    const cl_int code = set_all(kernel, block, buffers, sizeof buffers / sizeof *buffers);
+    const cl_int code = set_all(kernel, plan, block, buffers, sizeof buffers / sizeof *buffers);
 
     if (code != CL_SUCCESS)
         return code;

@@ -16,10 +16,17 @@ posemb_status posemb__check_queue(cl_context context, cl_device_id device, cl_co
 posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer, uint64_t unit,
                                    uint64_t bytes, posemb_error *error);
 
+/* The buffers of arguments by their number. */
+posemb_buffer *posemb__args_input(posemb_args *args, enum posemb__input input);
+posemb_buffer *posemb__args_output(posemb_args *args, enum posemb__output output);
+
 /* What the kernel is told. */
 struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
                                          const struct posemb__launch *launch,
                                          const posemb_args *args);
+
+/* Bytes of it that the kernels of a plan are passed. */
+size_t posemb__launch_args_size(const posemb_plan *plan);
 
 /* Launch with arguments that have been checked. */
 posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue queue,

@@ -27,7 +27,7 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
     const bool shared =
         rule->shares_positions && shape->batch >= rule->rows &&
         (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
-    const bool streamed = rule->streams && call->out_bytes >= rule->stream_threshold;
+    const bool streamed = rule->streams && call->out.bytes >= rule->stream_threshold;
     const uint64_t groups = shared ? shape->length * divide_up(shape->batch, rule->rows)
                                    : divide_up(call->tokens, rule->rows);
     enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;

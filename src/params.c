@@ -7,6 +7,46 @@
 #include <inttypes.h>
 #include <string.h>
 
+static const char *const input_names[POSEMB__INPUTS] = {
+    [POSEMB__IDS] = "ids",
+    [POSEMB__TABLE] = "table",
+    [POSEMB__TABLE_SCALES] = "table_scales",
+    [POSEMB__ROWS] = "rows",
+    [POSEMB__POSITIONS] = "positions",
+    [POSEMB__PADDING] = "padding",
+    [POSEMB__POSITION_TABLE] = "position_table",
+    [POSEMB__POSITION_SCALES] = "position_scales",
+    [POSEMB__GAMMA] = "gamma",
+    [POSEMB__BETA] = "beta",
+    [POSEMB__EXTRA_IDS] = "extras[0].ids",
+    "extras[1].ids",
+    "extras[2].ids",
+    "extras[3].ids",
+    [POSEMB__EXTRA_TABLE] = "extras[0].table",
+    "extras[1].table",
+    "extras[2].table",
+    "extras[3].table",
+    [POSEMB__EXTRA_SCALES] = "extras[0].scales",
+    "extras[1].scales",
+    "extras[2].scales",
+    "extras[3].scales",
+};
+
+const char *posemb__input_name(enum posemb__input input)
+{
+    return input_names[input];
+}
+
+const char *posemb__output_name(enum posemb__output output)
+{
+    static const char *const names[POSEMB__OUTPUTS] = {
+        [POSEMB__POSITIONS_OUT] = "positions_out", [POSEMB__LENGTHS_OUT] = "lengths_out",
+        [POSEMB__MASK_OUT] = "mask_out",           [POSEMB__SUM_OUT] = "sum_out",
+        [POSEMB__MEAN_OUT] = "mean_out",           [POSEMB__RSTD_OUT] = "rstd_out"};
+
+    return names[output];
+}
+
 /* A [batch, length] block of rows or integers that a call reads or writes. */
 struct block {
     uint64_t length;          /* items of one batch row */
@@ -105,18 +145,20 @@ static posemb_status resolve_positions(const posemb_desc *desc, struct posemb__c
 {
     const uint64_t unit = posemb__number_size(desc->position_type);
     const uint64_t size = unit * posemb__axes_of(desc);
+    struct posemb__span *span_of = &call->input[POSEMB__POSITIONS];
     posemb_shape *shape = &call->shape;
 
+    span_of->unit = unit;
     if (desc->positions == POSEMB_POSITIONS_EXPLICIT)
         return resolve_numbers(shape, "positions_batch_stride", &shape->positions_batch_stride,
-                               shape->length, size, unit, &call->positions_bytes, error);
+                               shape->length, size, unit, &span_of->bytes, error);
     shape->positions_batch_stride = 0;
     if (desc->positions == POSEMB_POSITIONS_ROW_START)
-        call->positions_bytes = shape->batch * size;
+        span_of->bytes = shape->batch * size;
     if (desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED)
-        call->positions_bytes = shape->length * size;
+        span_of->bytes = shape->length * size;
     if (desc->positions == POSEMB_POSITIONS_RAGGED)
-        call->positions_bytes = (shape->sequences + 1) * size;
+        span_of->bytes = (shape->sequences + 1) * size;
     return POSEMB_OK;
 }
 
@@ -124,37 +166,174 @@ static posemb_status resolve_padding(const posemb_desc *desc, struct posemb__cal
                                      posemb_error *error)
 {
     const uint64_t size = posemb__number_size(desc->padding_type);
+    struct posemb__span *span_of = &call->input[POSEMB__PADDING];
     posemb_shape *shape = &call->shape;
 
+    span_of->unit = size;
     if (desc->padding == POSEMB_PADDING_MASK)
         return resolve_numbers(shape, "padding_batch_stride", &shape->padding_batch_stride,
-                               shape->past + shape->length, size, size, &call->padding_bytes,
-                               error);
+                               shape->past + shape->length, size, size, &span_of->bytes, error);
     shape->padding_batch_stride = 0;
     if (desc->padding == POSEMB_PADDING_LEFT_COUNT || desc->padding == POSEMB_PADDING_LEFT_LENGTH)
-        call->padding_bytes = shape->batch * size;
+        span_of->bytes = shape->batch * size;
     return POSEMB_OK;
+}
+
+/* A table of the caller's. */
+struct table {
+    const char *rows_field;
+    const char *stride_field;
+    const posemb_table_desc *desc;
+    uint64_t rows;
+    uint64_t *stride;
+    enum posemb__input input;
+    enum posemb__input scales;
+};
+
+static posemb_status resolve_table(const posemb_desc *desc, const struct table *table,
+                                   struct posemb__call *call, posemb_error *error)
+{
+    const uint64_t unit = posemb__storage_size(table->desc->storage);
+    const uint64_t row = desc->dim * unit;
+    posemb_status status;
+
+    call->input[table->input].unit = unit;
+    call->input[table->scales].unit = sizeof(float);
+    if (table->rows == 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is 0", table->rows_field);
+    if (*table->stride == 0)
+        *table->stride = row;
+    status = check_stride(table->stride_field, *table->stride, row, unit, error);
+    if (status != POSEMB_OK)
+        return status;
+    if (!span(table->rows, *table->stride, row, &call->input[table->input].bytes))
+        return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "%s * %s reaches beyond 2^63 bytes",
+                            table->rows_field, table->stride_field);
+    if (table->desc->storage == POSEMB_I8)
+        call->input[table->scales].bytes =
+            sizeof(float) * (table->desc->scaling == POSEMB_SCALE_OF_ROW ? table->rows : 1);
+    return POSEMB_OK;
+}
+
+/* Which rows of the vocabulary are there. */
+static posemb_status resolve_shard(posemb_shape *shape, posemb_error *error)
+{
+    if (shape->vocab == 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "vocab is 0");
+    if (shape->vocab > INT64_MAX)
+        return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "vocab is %" PRIu64 ", above 2^63-1",
+                            shape->vocab);
+    if (shape->shard_rows == 0 && shape->shard_first == 0)
+        shape->shard_rows = shape->vocab;
+    if (shape->shard_first <= shape->vocab && shape->shard_rows > 0 &&
+        shape->shard_rows <= shape->vocab - shape->shard_first)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "shard_first %" PRIu64 " and shard_rows %" PRIu64
+                        " are not within a vocab of %" PRIu64,
+                        shape->shard_first, shape->shard_rows, shape->vocab);
+}
+
+static posemb_status resolve_prompts(const posemb_desc *desc, struct posemb__call *call,
+                                     posemb_error *error)
+{
+    posemb_shape *shape = &call->shape;
+    const posemb_table_desc rows = {.storage = desc->rows_storage};
+    const struct table table = {"prompt_rows",       "rows_stride",       &rows,
+                                shape->prompt_rows,  &shape->rows_stride, POSEMB__ROWS,
+                                POSEMB__TABLE_SCALES};
+
+    if (!desc->soft_prompts && shape->prompt_rows > 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "prompt_rows is %" PRIu64 ", but soft_prompts is 0",
+                            shape->prompt_rows);
+    if (!desc->soft_prompts || shape->prompt_rows == 0)
+        return POSEMB_OK;
+    if (shape->prompt_rows > INT64_MAX - shape->vocab)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "vocab %" PRIu64 " + prompt_rows %" PRIu64 " is above 2^63-1",
+                            shape->vocab, shape->prompt_rows);
+    return resolve_table(desc, &table, call, error);
 }
 
 static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posemb__call *call,
                                            posemb_error *error)
 {
-    const uint64_t row = (uint64_t)desc->dim * sizeof(float);
     const uint64_t size = posemb__number_size(desc->id_type);
     posemb_shape *shape = &call->shape;
-    posemb_status status;
+    posemb_status status = resolve_shard(shape, error);
+    const struct table table = {
+        "vocab",       "table_stride",      &desc->tokens, shape->shard_rows, &shape->table_stride,
+        POSEMB__TABLE, POSEMB__TABLE_SCALES};
 
-    if (shape->vocab == 0)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "vocab is 0");
-    if (shape->table_stride == 0)
-        shape->table_stride = row;
-    status = check_stride("table_stride", shape->table_stride, row, sizeof(float), error);
+    if (status == POSEMB_OK)
+        status = resolve_prompts(desc, call, error);
+    if (status == POSEMB_OK)
+        status = resolve_table(desc, &table, call, error);
     if (status != POSEMB_OK)
         return status;
-    if (!span(shape->vocab, shape->table_stride, row, &call->table_bytes))
-        return too_large("vocab * table_stride", error);
+    call->input[POSEMB__IDS].unit = size;
     return resolve_numbers(shape, "ids_batch_stride", &shape->ids_batch_stride, shape->length, size,
-                           size, &call->ids_bytes, error);
+                           size, &call->input[POSEMB__IDS].bytes, error);
+}
+
+static posemb_status resolve_position_table(const posemb_desc *desc, struct posemb__call *call,
+                                            posemb_error *error)
+{
+    posemb_shape *shape = &call->shape;
+    const struct table table = {
+        "position_rows",        "position_table_stride",       &desc->position_table,
+        shape->position_rows,   &shape->position_table_stride, POSEMB__POSITION_TABLE,
+        POSEMB__POSITION_SCALES};
+
+    if (desc->position_kind != POSEMB_LEARNED)
+        return POSEMB_OK;
+    return resolve_table(desc, &table, call, error);
+}
+
+static posemb_status resolve_extra(const posemb_desc *desc, uint32_t k, struct posemb__call *call,
+                                   posemb_error *error)
+{
+    static const char *const rows_fields[] = {"extras[0].rows", "extras[1].rows", "extras[2].rows",
+                                              "extras[3].rows"};
+    static const char *const table_strides[] = {"extras[0].table_stride", "extras[1].table_stride",
+                                                "extras[2].table_stride", "extras[3].table_stride"};
+    static const char *const ids_strides[] = {
+        "extras[0].ids_batch_stride", "extras[1].ids_batch_stride", "extras[2].ids_batch_stride",
+        "extras[3].ids_batch_stride"};
+    const posemb_extra_desc *extra = &desc->extras[k];
+    const uint64_t size = posemb__number_size(extra->id_type);
+    posemb_extra_shape *shape = &call->shape.extras[k];
+    struct posemb__span *ids = &call->input[POSEMB__EXTRA_IDS + k];
+    const struct table table = {rows_fields[k],
+                                table_strides[k],
+                                &extra->table,
+                                shape->rows,
+                                &shape->table_stride,
+                                (enum posemb__input)(POSEMB__EXTRA_TABLE + k),
+                                (enum posemb__input)(POSEMB__EXTRA_SCALES + k)};
+    posemb_status status = resolve_table(desc, &table, call, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    ids->unit = size;
+    if (extra->ids == POSEMB_EXTRA_OF_TOKEN)
+        return resolve_numbers(&call->shape, ids_strides[k], &shape->ids_batch_stride,
+                               call->shape.length, size, size, &ids->bytes, error);
+    shape->ids_batch_stride = 0;
+    if (extra->ids == POSEMB_EXTRA_OF_ROW)
+        ids->bytes = call->shape.batch * size;
+    return POSEMB_OK;
+}
+
+static void resolve_norm(const posemb_desc *desc, struct posemb__call *call)
+{
+    const uint64_t unit = posemb__storage_size(desc->norm_storage);
+
+    if (posemb__has_gamma(desc))
+        call->input[POSEMB__GAMMA] = (struct posemb__span){desc->dim * unit, unit};
+    if (posemb__has_beta(desc))
+        call->input[POSEMB__BETA] = (struct posemb__span){desc->dim * unit, unit};
 }
 
 static posemb_status check_tokens(const posemb_shape *shape, uint64_t *tokens, posemb_error *error)
@@ -258,16 +437,58 @@ static void resolve_counting(const posemb_desc *desc, struct posemb__call *call)
 static void resolve_outputs(const posemb_desc *desc, struct posemb__call *call)
 {
     const uint64_t size = posemb__has_float_positions(desc) ? 4 : 8;
+    const struct posemb__span of_tokens = {call->tokens * sizeof(float), sizeof(float)};
 
-    call->positions_out_bytes = call->tokens * posemb__axes_of(desc) * size;
-    call->lengths_out_bytes = call->shape.batch * sizeof(uint32_t);
-    call->mask_out_bytes = call->tokens;
+    call->output[POSEMB__POSITIONS_OUT] =
+        (struct posemb__span){call->tokens * posemb__axes_of(desc) * size, size};
+    call->output[POSEMB__LENGTHS_OUT] =
+        (struct posemb__span){call->shape.batch * sizeof(uint32_t), sizeof(uint32_t)};
+    call->output[POSEMB__MASK_OUT] = (struct posemb__span){call->tokens, 1};
+    if (!posemb__has_norm(desc))
+        return;
+    call->output[POSEMB__SUM_OUT] = call->out;
+    call->output[POSEMB__RSTD_OUT] = of_tokens;
+    if (desc->norm == POSEMB_NORM_LAYER)
+        call->output[POSEMB__MEAN_OUT] = of_tokens;
+}
+
+static posemb_status resolve_out(const posemb_desc *desc, struct posemb__call *call,
+                                 posemb_error *error)
+{
+    const uint64_t unit = posemb__storage_size(desc->out_storage);
+    const struct block out = {call->shape.length,
+                              "out_stride",
+                              "out_batch_stride",
+                              desc->dim * unit,
+                              unit,
+                              &call->shape.out_stride,
+                              &call->shape.out_batch_stride};
+    const posemb_status status = resolve_block(&call->shape, &out, &call->out.bytes, error);
+
+    call->out.unit = unit;
+    return status == POSEMB_OK ? check_out_rows_apart(&call->shape, desc->dim * unit, error)
+                               : status;
+}
+
+static posemb_status resolve_rows(const posemb_desc *desc, struct posemb__call *call,
+                                  posemb_error *error)
+{
+    const uint64_t unit = posemb__storage_size(desc->rows_storage);
+    const struct block rows = {call->shape.length,
+                               "rows_stride",
+                               "rows_batch_stride",
+                               desc->dim * unit,
+                               unit,
+                               &call->shape.rows_stride,
+                               &call->shape.rows_batch_stride};
+
+    call->input[POSEMB__ROWS].unit = unit;
+    return resolve_block(&call->shape, &rows, &call->input[POSEMB__ROWS].bytes, error);
 }
 
 posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_shape *shape,
                                    struct posemb__call *call, posemb_error *error)
 {
-    const uint64_t row = (uint64_t)resolved->dim * sizeof(float);
     posemb_status status;
 
     memset(call, 0, sizeof *call);
@@ -275,25 +496,7 @@ posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_sha
     status = check_counts(resolved, shape, &call->tokens, error);
     if (status != POSEMB_OK || call->tokens == 0)
         return status;
-
-    const struct block out = {call->shape.length,
-                              "out_stride",
-                              "out_batch_stride",
-                              row,
-                              sizeof(float),
-                              &call->shape.out_stride,
-                              &call->shape.out_batch_stride};
-    const struct block rows = {call->shape.length,
-                               "rows_stride",
-                               "rows_batch_stride",
-                               row,
-                               sizeof(float),
-                               &call->shape.rows_stride,
-                               &call->shape.rows_batch_stride};
-
-    status = resolve_block(&call->shape, &out, &call->out_bytes, error);
-    if (status == POSEMB_OK)
-        status = check_out_rows_apart(&call->shape, row, error);
+    status = resolve_out(resolved, call, error);
     if (status == POSEMB_OK)
         status = resolve_positions(resolved, call, error);
     if (status == POSEMB_OK)
@@ -301,8 +504,76 @@ posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_sha
     if (status == POSEMB_OK && resolved->operation == POSEMB_ENCODE)
         status = resolve_encode_inputs(resolved, call, error);
     if (status == POSEMB_OK && resolved->operation == POSEMB_ADD)
-        status = resolve_block(&call->shape, &rows, &call->rows_bytes, error);
+        status = resolve_rows(resolved, call, error);
+    if (status == POSEMB_OK)
+        status = resolve_position_table(resolved, call, error);
+    for (uint32_t k = 0; status == POSEMB_OK && k < posemb__extra_count(resolved); k++)
+        status = resolve_extra(resolved, k, call, error);
+    resolve_norm(resolved, call);
     resolve_counting(resolved, call);
     resolve_outputs(resolved, call);
     return status;
+}
+
+/* ---- Arguments on the host */
+
+const void *posemb__host_input(const posemb_host_args *args, enum posemb__input input)
+{
+    const posemb_host_extra *extras = args->extras;
+
+    switch (input) {
+    case POSEMB__IDS:
+        return args->ids;
+    case POSEMB__TABLE:
+        return args->table;
+    case POSEMB__TABLE_SCALES:
+        return args->table_scales;
+    case POSEMB__ROWS:
+        return args->rows;
+    case POSEMB__POSITIONS:
+        return args->positions;
+    case POSEMB__PADDING:
+        return args->padding;
+    case POSEMB__POSITION_TABLE:
+        return args->position_table;
+    case POSEMB__POSITION_SCALES:
+        return args->position_scales;
+    case POSEMB__GAMMA:
+        return args->gamma;
+    case POSEMB__BETA:
+        return args->beta;
+    default:
+        if (input >= POSEMB__EXTRA_SCALES)
+            return extras[input - POSEMB__EXTRA_SCALES].scales;
+        if (input >= POSEMB__EXTRA_TABLE)
+            return extras[input - POSEMB__EXTRA_TABLE].table;
+        return extras[input - POSEMB__EXTRA_IDS].ids;
+    }
+}
+
+void *posemb__host_output(const posemb_host_args *args, enum posemb__output output)
+{
+    void *const pointers[POSEMB__OUTPUTS] = {
+        [POSEMB__POSITIONS_OUT] = args->positions_out, [POSEMB__LENGTHS_OUT] = args->lengths_out,
+        [POSEMB__MASK_OUT] = args->mask_out,           [POSEMB__SUM_OUT] = args->sum_out,
+        [POSEMB__MEAN_OUT] = args->mean_out,           [POSEMB__RSTD_OUT] = args->rstd_out};
+
+    return pointers[output];
+}
+
+posemb_status posemb__check_host_args(const struct posemb__call *call, const posemb_host_args *args,
+                                      posemb_error *error)
+{
+    if (!args->out)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "out is NULL");
+    for (int i = 0; i < POSEMB__INPUTS; i++)
+        if (call->input[i].bytes > 0 && !posemb__host_input(args, (enum posemb__input)i))
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                                posemb__input_name((enum posemb__input)i));
+    for (int i = 0; i < POSEMB__OUTPUTS; i++)
+        if (call->output[i].bytes == 0 && posemb__host_output(args, (enum posemb__output)i))
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "%s is given, but the description does not have it",
+                                posemb__output_name((enum posemb__output)i));
+    return POSEMB_OK;
 }

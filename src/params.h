@@ -4,27 +4,67 @@
 
 #include "desc.h"
 
+/* What a call reads; of the extra tables the first of POSEMB_EXTRAS_MAX. */
+enum posemb__input {
+    POSEMB__IDS,
+    POSEMB__TABLE,
+    POSEMB__TABLE_SCALES,
+    POSEMB__ROWS,
+    POSEMB__POSITIONS,
+    POSEMB__PADDING,
+    POSEMB__POSITION_TABLE,
+    POSEMB__POSITION_SCALES,
+    POSEMB__GAMMA,
+    POSEMB__BETA,
+    POSEMB__EXTRA_IDS,
+    POSEMB__EXTRA_TABLE = POSEMB__EXTRA_IDS + POSEMB_EXTRAS_MAX,
+    POSEMB__EXTRA_SCALES = POSEMB__EXTRA_TABLE + POSEMB_EXTRAS_MAX,
+    POSEMB__INPUTS = POSEMB__EXTRA_SCALES + POSEMB_EXTRAS_MAX
+};
+
+/* What it writes beside `out` where that is wanted. */
+enum posemb__output {
+    POSEMB__POSITIONS_OUT,
+    POSEMB__LENGTHS_OUT,
+    POSEMB__MASK_OUT,
+    POSEMB__SUM_OUT,
+    POSEMB__MEAN_OUT,
+    POSEMB__RSTD_OUT,
+    POSEMB__OUTPUTS
+};
+
+/* As messages call it. */
+const char *posemb__input_name(enum posemb__input input);
+const char *posemb__output_name(enum posemb__output output);
+
+/* The part of a buffer that a call touches. */
+struct posemb__span {
+    uint64_t bytes; /* 0: not used by this description */
+    uint64_t unit;  /* offsets are multiples of it */
+};
+
 /* A shape with every stride filled in, and how many bytes of each buffer the call touches. */
 struct posemb__call {
     posemb_shape shape;
     uint64_t tokens; /* batch * length */
-    uint64_t ids_bytes;
-    uint64_t table_bytes;
-    uint64_t rows_bytes;
-    uint64_t positions_bytes;
-    uint64_t padding_bytes;
     uint64_t
         counted_columns; /* of a row, among which pads are counted; 0: the rule counts nothing */
-    uint64_t out_bytes;
-    /* Of the optional outputs, wanted or not. */
-    uint64_t positions_out_bytes;
-    uint64_t lengths_out_bytes;
-    uint64_t mask_out_bytes;
+    struct posemb__span input[POSEMB__INPUTS];
+    struct posemb__span output[POSEMB__OUTPUTS]; /* wanted or not */
+    struct posemb__span out;
 };
 
-/* Check `shape` against a resolved description and fill `call`; the *_bytes of an input that the
- * operation does not use are 0, and so is everything where there are no tokens. */
+/* Check `shape` against a resolved description and fill `call`; the bytes of an input or output
+ * that the description does not use are 0, and so is everything where there are no tokens. */
 posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_shape *shape,
                                    struct posemb__call *call, posemb_error *error);
+
+/* The pointers of host arguments by their number; NULL where the caller has none. */
+const void *posemb__host_input(const posemb_host_args *args, enum posemb__input input);
+void *posemb__host_output(const posemb_host_args *args, enum posemb__output output);
+
+/* POSEMB_OK where no pointer is missing that the call needs. */
+posemb_status posemb__check_host_args(const struct posemb__call *call, const posemb_host_args *args,
+                                      posemb_error *error);
 
 #endif

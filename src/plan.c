@@ -1,6 +1,7 @@
 /* posemb_plan: a description, its compiled kernels and its constants; immutable once made. */
 #include "plan.h"
 
+#include "../kernels/launch.h"
 #include "cl_error.h"
 #include "desc.h"
 #include "status.h"
@@ -21,19 +22,82 @@ enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
  * CPU. On a GPU every work-item of a group counts, so that both are small. */
 enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
 
+/* Channels of a row that a work-group of a norm can hold: on a CPU any row, in private memory; on a
+ * GPU up to 32 KiB of local memory, beyond which sums are computed anew. */
+enum { CPU_SCRATCH_MIN = 16, GPU_SCRATCH_MIN = 64, GPU_SCRATCH_MAX = 8192 };
+
 /* Whether the position of a token depends on its column alone, and so does what is done with it. */
 static bool shares_positions(const posemb_desc *desc)
 {
-    return desc->padding == POSEMB_PADDING_NONE &&
+    return desc->padding == POSEMB_PADDING_NONE && desc->position_kind != POSEMB_NO_POSITION &&
            (desc->positions == POSEMB_POSITIONS_INDEX ||
             desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED);
+}
+
+/* The smallest power of two that is not below dim. */
+static uint32_t folded_length(uint32_t dim)
+{
+    uint32_t length = 1;
+
+    while (length < dim)
+        length *= 2;
+    return length;
+}
+
+static uint32_t clamp_u32(uint32_t value, uint32_t least, uint32_t most)
+{
+    return value < least ? least : (value > most ? most : value);
+}
+
+/* The parts of the key that come from tables and norms. What is not used is as in every other
+ * description. */
+static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *desc,
+                              struct posemb__program_key *key)
+{
+    const bool cpu = engine->options.shape == POSEMB_SHAPE_CPU;
+    const bool norm = posemb__has_norm(desc);
+
+    key->position_kind = desc->position_kind;
+    key->prompts = desc->soft_prompts != 0;
+    key->table_storage = desc->operation == POSEMB_ENCODE ? desc->tokens.storage : POSEMB_F32;
+    key->rows_storage =
+        desc->operation == POSEMB_ADD || key->prompts ? desc->rows_storage : POSEMB_F32;
+    key->position_storage =
+        desc->position_kind == POSEMB_LEARNED ? desc->position_table.storage : POSEMB_F32;
+    key->norm_storage =
+        posemb__has_gamma(desc) || posemb__has_beta(desc) ? desc->norm_storage : POSEMB_F32;
+    key->out_storage = desc->out_storage;
+    key->step_storage = posemb__step_storage(desc);
+    key->extras = posemb__extra_count(desc);
+    for (uint32_t k = 0; k < POSEMB_EXTRAS_MAX; k++)
+        key->extra_storage[k] = k < key->extras ? desc->extras[k].table.storage : POSEMB_F32;
+    key->norm = desc->norm;
+    key->gamma = norm ? desc->gamma : POSEMB_GAMMA_NONE;
+    key->beta = posemb__has_beta(desc);
+    key->lanes = 1;
+    if (norm && cpu)
+        key->scratch = clamp_u32(folded_length(desc->dim), CPU_SCRATCH_MIN, POSEMB_DIM_MAX);
+    if (norm && !cpu)
+        key->scratch = clamp_u32(folded_length(desc->dim), GPU_SCRATCH_MIN, GPU_SCRATCH_MAX);
+}
+
+/* Work-items of a group. */
+static uint64_t local_size_of(const posemb_engine *engine, const posemb_desc *desc)
+{
+    const bool halves = desc->layout == POSEMB_HALVES && desc->position_kind == POSEMB_SINUSOIDAL;
+    const uint32_t lane_channels = halves ? 2 * GPU_MEMORY : GPU_MEMORY;
+
+    if (engine->options.local_size != 0)
+        return engine->options.local_size;
+    if (engine->options.shape == POSEMB_SHAPE_CPU)
+        return 1;
+    return posemb__gpu_local_size(desc->dim, lane_channels, engine->info.max_work_group_size);
 }
 
 static struct posemb__program_key key_of(const posemb_engine *engine, const posemb_desc *desc)
 {
     const bool cpu = engine->options.shape == POSEMB_SHAPE_CPU;
-
-    return (struct posemb__program_key){
+    struct posemb__program_key key = {
         .operation = desc->operation,
         .halves = desc->layout == POSEMB_HALVES,
         .cosine_first = desc->first == POSEMB_COSINE_FIRST,
@@ -46,17 +110,21 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
         .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
         .rows = cpu ? CPU_ROWS : GPU_ROWS,
     };
+
+    set_key_of_tables(engine, desc, &key);
+    if (posemb__has_norm(desc) && !cpu)
+        key.lanes = (uint32_t)local_size_of(engine, desc);
+    return key;
 }
 
 static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key *key)
 {
     const posemb_engine_options *options = &plan->engine->options;
     const bool cpu = options->shape == POSEMB_SHAPE_CPU;
-    const uint32_t lane_pairs = key->halves ? key->memory_floats : key->memory_floats / 2;
 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
-        .local_size = options->local_size,
+        .local_size = local_size_of(plan->engine, &plan->desc),
         .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
                                 ? options->streamed_threshold
@@ -64,37 +132,68 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
         .columns_in_launch = cpu ? CPU_COLUMNS : GPU_COLUMNS,
         .chunk = cpu ? CPU_CHUNK : GPU_CHUNK,
     };
-    if (options->local_size == 0)
-        plan->launch_rule.local_size =
-            posemb__gpu_local_size(plan->channels.segment[0].full_pairs, lane_pairs,
-                                   plan->engine->info.max_work_group_size);
 }
 
-/* The constants of a plan: steps, then phases where there are any, then whole turns where positions
- * are floats. */
-static posemb_status upload_steps(posemb_plan *plan, posemb_error *error)
+static struct posemb_segment segment_args(const struct posemb__segment *segment)
+{
+    static const uint32_t lones[] = {
+        [POSEMB__LONE_NONE] = POSEMB_LONE_NONE,
+        [POSEMB__LONE_ZERO] = POSEMB_LONE_ZERO,
+        [POSEMB__LONE_SINE] = POSEMB_LONE_SINE,
+        [POSEMB__LONE_COSINE] = POSEMB_LONE_COSINE,
+    };
+
+    return (struct posemb_segment){
+        .axis = segment->axis,
+        .channel = segment->channel,
+        .first_step = segment->first_step,
+        .full_pairs = segment->full_pairs,
+        .second_offset = segment->second_offset,
+        .lone = lones[segment->lone],
+        .lone_channel = segment->lone_channel,
+        .lone_pair = segment->lone_pair,
+    };
+}
+
+/* What kernels/launch.h says of constants. */
+static void fill_constants(const posemb_plan *plan, unsigned char *bytes)
 {
     const size_t pairs = plan->channels.pairs;
-    /* Some elements more, so that a convention without pairs (t2t, D = 1) has a buffer too. */
-    const size_t size = (3 * pairs + 1) * sizeof(uint64_t);
-    uint64_t *memory = calloc(1, size);
     const bool has_phases = plan->desc.phases != NULL;
-    uint64_t *end = memory + (has_phases ? 2 : 1) * pairs;
+    uint64_t *steps = (uint64_t *)(void *)(bytes + POSEMB_STEPS_PLACE);
+    uint64_t *end = steps + (has_phases ? 2 : 1) * pairs;
+
+    for (uint32_t k = 0; k < plan->channels.segments; k++) {
+        const struct posemb_segment segment = segment_args(&plan->channels.segment[k]);
+
+        memcpy(bytes + k * sizeof segment, &segment, sizeof segment);
+    }
+    posemb__desc_steps(&plan->desc, &plan->channels,
+                       (struct posemb__steps){steps, posemb__has_float_positions(&plan->desc)
+                                                         ? (uint32_t *)end
+                                                         : NULL});
+    for (size_t i = 0; has_phases && i < pairs; i++)
+        steps[pairs + i] = posemb__phase_of(plan->desc.phases[i]);
+}
+
+static posemb_status upload_constants(posemb_plan *plan, posemb_error *error)
+{
+    const size_t zeros = plan->desc.dim * sizeof(float);
+    unsigned char *bytes;
     cl_int code;
 
-    if (!memory)
+    plan->zeros_place =
+        (uint32_t)((POSEMB_STEPS_PLACE + 3 * plan->channels.pairs * sizeof(uint64_t) + 63) / 64 *
+                   64);
+    bytes = calloc(1, plan->zeros_place + zeros);
+    if (!bytes)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the phase steps");
-    posemb__desc_steps(&plan->desc, &plan->channels,
-                       (struct posemb__steps){memory, posemb__has_float_positions(&plan->desc)
-                                                          ? (uint32_t *)end
-                                                          : NULL});
-    for (size_t i = 0; has_phases && i < pairs; i++)
-        memory[pairs + i] = posemb__phase_of(plan->desc.phases[i]);
-    plan->steps = clCreateBuffer(plan->engine->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
-                                 size, memory, &code);
-    free(memory);
-    if (!plan->steps)
-        return posemb__cl_fail(error, code, "clCreateBuffer of the phase steps");
+    fill_constants(plan, bytes);
+    plan->constants = clCreateBuffer(plan->engine->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                                     plan->zeros_place + zeros, bytes, &code);
+    free(bytes);
+    if (!plan->constants)
+        return posemb__cl_fail(error, code, "clCreateBuffer of the constants");
     return POSEMB_OK;
 }
 
@@ -195,6 +294,7 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
     posemb_status status;
 
     plan->channels = posemb__channels_of(&plan->desc);
+    plan->folded = folded_length(plan->desc.dim);
     set_launch_rule(plan, &key);
     plan->busy = calloc(1, sizeof *plan->busy);
     if (!plan->busy)
@@ -209,7 +309,7 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
     if (status == POSEMB_OK)
         status = limit_local_size(plan, error);
     if (status == POSEMB_OK)
-        status = upload_steps(plan, error);
+        status = upload_constants(plan, error);
     return status;
 }
 
@@ -343,8 +443,8 @@ void posemb_plan_destroy(posemb_plan *plan)
                 clReleaseKernel(plan->kernels[k][slot]);
         free(plan->kernels[k]);
     }
-    if (plan->steps)
-        clReleaseMemObject(plan->steps);
+    if (plan->constants)
+        clReleaseMemObject(plan->constants);
     free(plan->vectors[0]);
     free(plan->vectors[1]);
     free(plan->busy);

@@ -14,7 +14,9 @@ struct posemb_plan {
     struct posemb__launch_rule launch_rule;
     struct posemb__program *program; /* the engine's */
     posemb_origin origin;
-    cl_mem steps; /* what kernels/stage.cl calls so */
+    cl_mem constants; /* what kernels/launch.h calls so, with the place of its row of zeros */
+    uint32_t zeros_place;
+    uint32_t folded; /* the length of a row when it is folded */
     /* kernels[k][slot]: a clone of each kernel for each thread that enqueues at once; NULL where
      * the plan does not use kernel k. Bit `slot` of `busy` is set while a thread has the slot. */
     cl_kernel *kernels[POSEMB__KERNEL_COUNT];

@@ -12,14 +12,45 @@
 void posemb__program_options(const struct posemb__program_key *key,
                              char options[POSEMB__OPTIONS_SIZE])
 {
-    snprintf(options, POSEMB__OPTIONS_SIZE,
-             "-cl-std=CL1.2 -DPOSEMB_OPERATION=%d -DPOSEMB_HALVES=%d -DPOSEMB_COSINE_FIRST=%d "
-             "-DPOSEMB_AMPLITUDE=%d -DPOSEMB_PHASES=%d -DPOSEMB_FLOAT=%d -DPOSEMB_GRID=%d "
-             "-DPOSEMB_COUNTS=%d -DPOSEMB_SHARED=%d -DPOSEMB_MEMORY=%" PRIu32
-             " -DPOSEMB_ROWS=%" PRIu32,
-             (int)key->operation, key->halves, key->cosine_first, key->amplitude, key->phases,
-             key->float_positions, key->grid, key->counts, key->shares_positions,
-             key->memory_floats, key->rows);
+    const struct {
+        const char *name;
+        uint32_t value;
+    } defines[] = {
+        {"OPERATION", (uint32_t)key->operation},
+        {"POSITION", (uint32_t)key->position_kind},
+        {"HALVES", key->halves},
+        {"COSINE_FIRST", key->cosine_first},
+        {"AMPLITUDE", key->amplitude},
+        {"PHASES", key->phases},
+        {"FLOAT", key->float_positions},
+        {"GRID", key->grid},
+        {"COUNTS", key->counts},
+        {"SHARED", key->shares_positions},
+        {"TABLE_STORAGE", (uint32_t)key->table_storage},
+        {"ROWS_STORAGE", (uint32_t)key->rows_storage},
+        {"POSITION_STORAGE", (uint32_t)key->position_storage},
+        {"OUT_STORAGE", (uint32_t)key->out_storage},
+        {"STEP", key->step_storage == POSEMB_F32 ? 0 : (uint32_t)key->step_storage},
+        {"PROMPTS", key->prompts},
+        {"EXTRAS", key->extras},
+        {"EXTRA0", (uint32_t)key->extra_storage[0]},
+        {"EXTRA1", (uint32_t)key->extra_storage[1]},
+        {"EXTRA2", (uint32_t)key->extra_storage[2]},
+        {"EXTRA3", (uint32_t)key->extra_storage[3]},
+        {"NORM", key->norm == POSEMB_NORM_NONE ? 0 : (uint32_t)key->norm},
+        {"GAMMA", (uint32_t)key->gamma},
+        {"BETA", key->beta},
+        {"NORM_STORAGE", (uint32_t)key->norm_storage},
+        {"SCRATCH", key->scratch},
+        {"LANES", key->lanes},
+        {"MEMORY", key->memory_floats},
+        {"ROWS", key->rows},
+    };
+    size_t used = (size_t)snprintf(options, POSEMB__OPTIONS_SIZE, "-cl-std=CL1.2");
+
+    for (size_t i = 0; i < sizeof defines / sizeof *defines; i++)
+        used += (size_t)snprintf(options + used, POSEMB__OPTIONS_SIZE - used,
+                                 " -DPOSEMB_%s=%" PRIu32, defines[i].name, defines[i].value);
 }
 
 /* Append a field with its length before it; a driver without an answer gives an empty field. */

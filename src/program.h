@@ -23,11 +23,26 @@ struct posemb__program_key {
     bool grid;
     bool counts;           /* with the kernel that counts tokens */
     bool shares_positions; /* with the kernels for that */
+    posemb_position_kind position_kind;
+    posemb_storage table_storage; /* of tables that are there; else F32 */
+    posemb_storage rows_storage;
+    posemb_storage position_storage;
+    posemb_storage norm_storage;
+    posemb_storage out_storage;
+    posemb_storage step_storage; /* F32: steps are not rounded */
+    bool prompts;
+    uint32_t extras;
+    posemb_storage extra_storage[POSEMB_EXTRAS_MAX];
+    posemb_norm norm;
+    posemb_gamma gamma;
+    bool beta;
+    uint32_t scratch; /* channels of the rows that a group can hold; 0 without a norm */
+    uint32_t lanes;   /* work-items of a group at most, of a norm on the GPU shape; else 1 */
     uint32_t memory_floats;
     uint32_t rows;
 };
 
-#define POSEMB__OPTIONS_SIZE 352
+#define POSEMB__OPTIONS_SIZE 1024
 
 /* The option string of a key: language version and defines, never a fast-math flag. */
 void posemb__program_options(const struct posemb__program_key *key,

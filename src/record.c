@@ -86,8 +86,12 @@ static uint64_t position_place(const posemb_plan *plan, const posemb_shape *shap
     }
 }
 
-static bool is_position(const posemb_shape *shape, int64_t given)
+/* Of a learned table: whether it is one of its rows. */
+static bool is_position(const posemb_desc *desc, const posemb_shape *shape, int64_t given)
 {
+    if (desc->position_kind == POSEMB_LEARNED)
+        return given >= -shape->start &&
+               (uint64_t)given + (uint64_t)shape->start < shape->position_rows;
     return given >= POSEMB_POSITION_MIN - shape->start &&
            given <= POSEMB_POSITION_MAX - shape->start;
 }
@@ -112,17 +116,41 @@ static posemb_status look_up_position(const posemb_plan *plan, cl_command_queue 
     for (uint32_t axis = 0; status == POSEMB_OK && !found && axis < posemb__axes_of(&plan->desc);
          axis++) {
         if (type == POSEMB_FLOAT32) {
-            status = look_up_number(queue, "positions", &args->positions, call->positions_bytes,
-                                    place, type, &report->first_float_position, error);
+            status = look_up_number(queue, "positions", &args->positions,
+                                    call->input[POSEMB__POSITIONS].bytes, place, type,
+                                    &report->first_float_position, error);
             found = !is_float_position(report->first_float_position);
         } else {
-            status = look_up_int(queue, "positions", &args->positions, call->positions_bytes, place,
-                                 type, &report->first_position, error);
-            found = !is_position(&call->shape, report->first_position);
+            status = look_up_int(queue, "positions", &args->positions,
+                                 call->input[POSEMB__POSITIONS].bytes, place, type,
+                                 &report->first_position, error);
+            found = !is_position(&plan->desc, &call->shape, report->first_position);
         }
         place += posemb__number_size(type);
     }
     return status;
+}
+
+/* The id of the token that extra table k's record names. */
+static posemb_status look_up_extra(const posemb_plan *plan, cl_command_queue queue,
+                                   const posemb_args *args, const struct posemb__call *call,
+                                   uint32_t k, posemb_report *report, posemb_error *error)
+{
+    const enum posemb__input input = (enum posemb__input)(POSEMB__EXTRA_IDS + k);
+    const posemb_extra_desc *extra = &plan->desc.extras[k];
+    const uint64_t size = posemb__number_size(extra->id_type);
+    const uint64_t b = report->record.extras[k].first / call->shape.length;
+    const uint64_t s = report->record.extras[k].first % call->shape.length;
+    const uint64_t place = extra->ids == POSEMB_EXTRA_OF_ROW
+                               ? b * size
+                               : b * call->shape.extras[k].ids_batch_stride + s * size;
+
+    report->first_extra[k] = call->shape.extras[k].id;
+    if (extra->ids == POSEMB_EXTRA_CONSTANT)
+        return POSEMB_OK;
+    return look_up_int(queue, posemb__input_name(input), &args->extras[k].ids,
+                       call->input[input].bytes, place, extra->id_type, &report->first_extra[k],
+                       error);
 }
 
 /* The values that a record names, read where they must lie if the record is of this call. */
@@ -134,18 +162,21 @@ static posemb_status look_up(const posemb_plan *plan, cl_command_queue queue,
     posemb_status status = posemb__call_resolve(&plan->desc, &args->shape, &call, error);
     const uint64_t length = call.shape.length;
 
-    if (status == POSEMB_OK && record->id_first < call.tokens && call.ids_bytes)
+    if (status == POSEMB_OK && record->id_first < call.tokens && call.input[POSEMB__IDS].bytes)
         status = look_up_int(
-            queue, "ids", &args->ids, call.ids_bytes,
+            queue, "ids", &args->ids, call.input[POSEMB__IDS].bytes,
             id_place(plan, &call.shape, record->id_first / length, record->id_first % length),
             plan->desc.id_type, &report->first_id, error);
+    for (uint32_t k = 0; status == POSEMB_OK && k < posemb__extra_count(&plan->desc); k++)
+        if (record->extras[k].first < call.tokens)
+            status = look_up_extra(plan, queue, args, &call, k, report, error);
     if (status != POSEMB_OK || record->position_first >= call.tokens)
         return status;
-    if (call.positions_bytes)
+    if (call.input[POSEMB__POSITIONS].bytes)
         return look_up_position(plan, queue, args, &call, report, error);
     if (plan->desc.padding == POSEMB_PADDING_LEFT_COUNT ||
         plan->desc.padding == POSEMB_PADDING_LEFT_LENGTH)
-        status = look_up_int(queue, "padding", &args->padding, call.padding_bytes,
+        status = look_up_int(queue, "padding", &args->padding, call.input[POSEMB__PADDING].bytes,
                              record->position_first / length *
                                  posemb__number_size(plan->desc.padding_type),
                              plan->desc.padding_type, &report->first_position, error);

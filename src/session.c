@@ -1,6 +1,6 @@
 /* posemb_session: a device, context, queue and engine for programs without OpenCL of their own. */
 #include "cl_error.h"
-#include "params.h"
+#include "enqueue.h"
 #include "status.h"
 
 #include <posemb/posemb_cl.h>
@@ -152,46 +152,20 @@ static posemb_status upload_all(posemb_session *session, const posemb_host_args 
                                 struct run *run, posemb_error *error)
 {
     const posemb_record clear = POSEMB_RECORD_CLEAR;
-    const struct {
-        const char *name;
-        const void *data;
-        uint64_t bytes;
-        posemb_buffer *buffer;
-    } inputs[] = {
-        {"ids", host->ids, run->call.ids_bytes, &run->args.ids},
-        {"table", host->table, run->call.table_bytes, &run->args.table},
-        {"rows", host->rows, run->call.rows_bytes, &run->args.rows},
-        {"positions", host->positions, run->call.positions_bytes, &run->args.positions},
-        {"padding", host->padding, run->call.padding_bytes, &run->args.padding},
-        {"record", host->record ? host->record : &clear, sizeof clear, &run->args.record},
-        {"out", host->out, run->call.out_bytes, &run->args.out},
-    };
-    posemb_status status = POSEMB_OK;
+    posemb_status status = upload_input(session, "record", host->record ? host->record : &clear,
+                                        sizeof clear, &run->args.record, error);
 
-    for (size_t i = 0; status == POSEMB_OK && i < sizeof inputs / sizeof *inputs; i++)
-        status = upload_input(session, inputs[i].name, inputs[i].data, inputs[i].bytes,
-                              inputs[i].buffer, error);
+    if (status == POSEMB_OK)
+        status =
+            upload_input(session, "out", host->out, run->call.out.bytes, &run->args.out, error);
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__INPUTS; i++) {
+        const enum posemb__input input = (enum posemb__input)i;
+
+        status =
+            upload_input(session, posemb__input_name(input), posemb__host_input(host, input),
+                         run->call.input[i].bytes, posemb__args_input(&run->args, input), error);
+    }
     return status;
-}
-
-/* What a run writes beside the rows, where the caller wants it. */
-struct extra {
-    void *data;
-    uint64_t bytes;
-    posemb_buffer *buffer;
-};
-
-enum { EXTRAS = 3 };
-
-static void list_extras(const posemb_host_args *host, struct run *run, struct extra extras[EXTRAS])
-{
-    const struct extra list[EXTRAS] = {
-        {host->positions_out, run->call.positions_out_bytes, &run->args.positions_out},
-        {host->lengths_out, run->call.lengths_out_bytes, &run->args.lengths_out},
-        {host->mask_out, run->call.mask_out_bytes, &run->args.mask_out},
-    };
-
-    memcpy(extras, list, sizeof list);
 }
 
 static posemb_status make_buffer(posemb_session *session, uint64_t bytes, posemb_buffer *buffer,
@@ -203,19 +177,28 @@ static posemb_status make_buffer(posemb_session *session, uint64_t bytes, posemb
     return posemb_session_upload(session, NULL, (size_t)bytes, &buffer->mem, error);
 }
 
-static posemb_status make_extras(posemb_session *session, const posemb_host_args *host,
-                                 struct run *run, posemb_error *error)
+/* Buffers of the outputs that the caller wants. The one with rows begins as a copy of the caller's
+ * memory: see run_and_download(). */
+static posemb_status make_outputs(posemb_session *session, const posemb_host_args *host,
+                                  struct run *run, posemb_error *error)
 {
-    struct extra extras[EXTRAS];
     uint64_t scratch = 0;
     posemb_status status = posemb_plan_scratch_bytes(run->plan, &run->args.shape, &scratch, error);
 
     if (status == POSEMB_OK && scratch > 0)
         status = make_buffer(session, scratch, &run->args.scratch, error);
-    list_extras(host, run, extras);
-    for (int i = 0; status == POSEMB_OK && i < EXTRAS; i++)
-        if (extras[i].data)
-            status = make_buffer(session, extras[i].bytes, extras[i].buffer, error);
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__OUTPUTS; i++) {
+        const enum posemb__output output = (enum posemb__output)i;
+        void *data = posemb__host_output(host, output);
+
+        if (data && output == POSEMB__SUM_OUT)
+            status =
+                upload_input(session, posemb__output_name(output), data, run->call.output[i].bytes,
+                             posemb__args_output(&run->args, output), error);
+        else if (data)
+            status = make_buffer(session, run->call.output[i].bytes,
+                                 posemb__args_output(&run->args, output), error);
+    }
     return status;
 }
 
@@ -224,35 +207,41 @@ static posemb_status make_extras(posemb_session *session, const posemb_host_args
 static posemb_status run_and_download(posemb_session *session, const posemb_host_args *host,
                                       struct run *run, posemb_error *error)
 {
-    struct extra extras[EXTRAS];
     posemb_status status =
         posemb_enqueue(run->plan, session->queue, &run->args, 0, NULL, NULL, error);
 
     if (status == POSEMB_OK)
         status = posemb_session_download(session, run->args.out.mem, 0, host->out,
-                                         (size_t)run->call.out_bytes, error);
-    list_extras(host, run, extras);
-    for (int i = 0; status == POSEMB_OK && i < EXTRAS; i++)
-        if (extras[i].data)
-            status = posemb_session_download(session, extras[i].buffer->mem, 0, extras[i].data,
-                                             (size_t)extras[i].bytes, error);
+                                         (size_t)run->call.out.bytes, error);
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__OUTPUTS; i++) {
+        const enum posemb__output output = (enum posemb__output)i;
+        void *data = posemb__host_output(host, output);
+
+        if (data)
+            status = posemb_session_download(session, posemb__args_output(&run->args, output)->mem,
+                                             0, data, (size_t)run->call.output[i].bytes, error);
+    }
     if (status == POSEMB_OK && host->record)
         status = posemb_session_download(session, run->args.record.mem, 0, host->record,
                                          sizeof *host->record, error);
     return status;
 }
 
+static void release_buffer(const posemb_buffer *buffer)
+{
+    if (buffer->mem)
+        clReleaseMemObject(buffer->mem);
+}
+
 static void release_run(struct run *run)
 {
-    const cl_mem buffers[] = {
-        run->args.ids.mem,           run->args.table.mem,       run->args.rows.mem,
-        run->args.positions.mem,     run->args.padding.mem,     run->args.scratch.mem,
-        run->args.positions_out.mem, run->args.lengths_out.mem, run->args.mask_out.mem,
-        run->args.record.mem,        run->args.out.mem};
-
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        if (buffers[i])
-            clReleaseMemObject(buffers[i]);
+    for (int i = 0; i < POSEMB__INPUTS; i++)
+        release_buffer(posemb__args_input(&run->args, (enum posemb__input)i));
+    for (int i = 0; i < POSEMB__OUTPUTS; i++)
+        release_buffer(posemb__args_output(&run->args, (enum posemb__output)i));
+    release_buffer(&run->args.scratch);
+    release_buffer(&run->args.record);
+    release_buffer(&run->args.out);
     posemb_plan_destroy(run->plan);
 }
 
@@ -272,12 +261,15 @@ posemb_status posemb_session_run(posemb_session *session, const posemb_desc *des
         status = posemb__call_resolve(&resolved, &args->shape, &run.call, error);
     if (status != POSEMB_OK || run.call.tokens == 0)
         return status;
+    status = posemb__check_host_args(&run.call, args, error);
+    if (status != POSEMB_OK)
+        return status;
     run.args.shape = args->shape;
     status = posemb_plan_create(session->engine, &resolved, &run.plan, error);
     if (status == POSEMB_OK)
         status = upload_all(session, args, &run, error);
     if (status == POSEMB_OK)
-        status = make_extras(session, args, &run, error);
+        status = make_outputs(session, args, &run, error);
     if (status == POSEMB_OK)
         status = run_and_download(session, args, &run, error);
     release_run(&run);

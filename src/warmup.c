@@ -18,7 +18,7 @@ struct scratch {
 static posemb_status create_scratch(const posemb_plan *plan, uint32_t rows, struct scratch *scratch,
                                     posemb_error *error)
 {
-    /* Rows, and numbers of 8 bytes for each axis of each token. */
+    /* Rows of floats, and numbers of 8 bytes for each axis of each token: enough for any input. */
     const size_t size =
         (size_t)rows * (plan->desc.dim * sizeof(float) + (POSEMB_AXES_MAX + 1) * sizeof(int64_t));
     void *zeros = calloc(1, size);
@@ -49,21 +49,27 @@ static void release_scratch(const struct scratch *scratch)
 static posemb_status make_call(const posemb_plan *plan, uint32_t rows, struct posemb__call *call,
                                posemb_error *error)
 {
-    const posemb_shape shape = {.batch = rows, .length = 1, .vocab = 1};
+    const posemb_shape shape = {.batch = rows,
+                                .length = 1,
+                                .vocab = 1,
+                                .prompt_rows = plan->desc.soft_prompts ? 1 : 0,
+                                .position_rows = 1,
+                                .extras = {{.rows = 1}, {.rows = 1}, {.rows = 1}, {.rows = 1}}};
     const uint64_t size = posemb__number_size(plan->desc.position_type);
-    const posemb_desc plain = {
-        .dim = plan->desc.dim, .operation = plan->desc.operation, .id_type = plan->desc.id_type};
-    posemb_desc resolved;
-    posemb_status status = posemb_desc_resolve(&plain, &resolved, error);
+    posemb_desc plain = plan->desc;
+    posemb_status status;
 
-    if (status == POSEMB_OK)
-        status = posemb__call_resolve(&resolved, &shape, call, error);
+    plain.positions = POSEMB_POSITIONS_INDEX;
+    plain.padding = POSEMB_PADDING_NONE;
+    memset(&plain.grid, 0, sizeof plain.grid);
+    status = posemb__call_resolve(&plain, &shape, call, error);
     if (status != POSEMB_OK)
         return status;
     call->shape.sequences = 1;
     call->shape.positions_batch_stride = size * posemb__axes_of(&plan->desc);
     call->shape.padding_batch_stride = posemb__number_size(plan->desc.padding_type);
-    call->positions_bytes = call->padding_bytes = call->shape.batch * sizeof(int64_t);
+    call->input[POSEMB__POSITIONS].bytes = call->input[POSEMB__PADDING].bytes =
+        call->shape.batch * sizeof(int64_t);
     return POSEMB_OK;
 }
 
@@ -72,19 +78,15 @@ static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
                                 posemb_error *error)
 {
     const uint64_t local_size = plan->launch_rule.local_size;
-    const posemb_args args = {.ids = {scratch->zeros, 0},
-                              .table = {scratch->zeros, 0},
-                              .rows = {scratch->zeros, 0},
-                              .positions = {scratch->zeros, 0},
-                              .padding = {scratch->zeros, 0},
-                              .scratch = {scratch->out, 0},
-                              .out = {scratch->out, 0}};
+    posemb_args args = {.scratch = {scratch->out, 0}, .out = {scratch->out, 0}};
     struct posemb__launch launch = {kernel, local_size, local_size, 0, 0, 0};
     struct posemb__call call;
     const posemb_status status = make_call(plan, plan->launch_rule.rows, &call, error);
 
     if (status != POSEMB_OK)
         return status;
+    for (int i = 0; i < POSEMB__INPUTS; i++)
+        posemb__args_input(&args, (enum posemb__input)i)->mem = scratch->zeros;
     if (kernel == POSEMB__COUNT) { /* it runs before a stage */
         launch.kernel = POSEMB__STAGE;
         launch.chunk = launch.chunks = 1;

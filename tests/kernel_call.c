@@ -126,15 +126,16 @@ static bool resize_all(struct kernel_call *call, const struct kernel_case *kerne
     if (posemb_desc_resolve(&call->desc, &desc, NULL) != POSEMB_OK ||
         posemb__call_resolve(&desc, &call->shape, &resolved, NULL) != POSEMB_OK)
         return false;
-    return resize(&call->out, out_odd * sizeof(float), (size_t)resolved.out_bytes,
+    return resize(&call->out, out_odd * sizeof(float), (size_t)resolved.out.bytes,
                   TAIL * sizeof(float)) &&
-           resize(&call->table, source_odd * sizeof(float), (size_t)resolved.table_bytes, 0) &&
+           resize(&call->table, source_odd * sizeof(float),
+                  (size_t)resolved.input[POSEMB__TABLE].bytes, 0) &&
            resize(&call->rows, source_odd * sizeof(float),
-                  reads_rows ? (size_t)resolved.rows_bytes : 0, 0) &&
+                  reads_rows ? (size_t)resolved.input[POSEMB__ROWS].bytes : 0, 0) &&
            resize(&call->ids, odd * (size_t)posemb__number_size(desc.id_type),
-                  (size_t)resolved.ids_bytes, 0) &&
+                  (size_t)resolved.input[POSEMB__IDS].bytes, 0) &&
            resize(&call->positions, odd * (size_t)posemb__number_size(desc.position_type),
-                  (size_t)resolved.positions_bytes, 0);
+                  (size_t)resolved.input[POSEMB__POSITIONS].bytes, 0);
 }
 
 /* ---- Floats */

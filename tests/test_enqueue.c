@@ -186,8 +186,12 @@ static void test_an_unaligned_offset_is_named(void **state)
 static uint64_t bytes_of(const struct scene *scene, int which)
 {
     const struct posemb__call *call = &scene->call.resolved;
-    const uint64_t bytes[] = {call->ids_bytes,       call->table_bytes, call->rows_bytes,
-                              call->positions_bytes, call->out_bytes,   sizeof(posemb_record)};
+    const uint64_t bytes[] = {call->input[POSEMB__IDS].bytes,
+                              call->input[POSEMB__TABLE].bytes,
+                              call->input[POSEMB__ROWS].bytes,
+                              call->input[POSEMB__POSITIONS].bytes,
+                              call->out.bytes,
+                              sizeof(posemb_record)};
 
     return bytes[which];
 }
@@ -233,7 +237,7 @@ static void test_buffers_of_the_least_size_are_enough(void **state)
 {
     const posemb_desc desc = {.dim = 6};
     struct scene scene = open_scene(*state, &desc, &small_shape, &plain);
-    const size_t size = (size_t)scene.call.resolved.out_bytes;
+    const size_t size = (size_t)scene.call.resolved.out.bytes;
     cl_mem out = support_upload(*state, NULL, size);
     posemb_host_args host;
     float expected[36], found[36];
@@ -286,7 +290,7 @@ static void test_a_queue_of_another_context_is_refused(void **state)
 static void check_overlap(posemb_session *session, struct scene *scene, int which)
 {
     const uint64_t bytes = bytes_of(scene, which);
-    const uint64_t out_bytes = scene->call.resolved.out_bytes;
+    const uint64_t out_bytes = scene->call.resolved.out.bytes;
     const uint64_t unit = which == SUPPORT_IDS || which == SUPPORT_POSITIONS ? 8 : 4;
     const uint64_t first = 512 - (bytes - 1) / unit * unit;
     const uint64_t last = 512 + (out_bytes - 1) / unit * unit;
@@ -317,7 +321,7 @@ static void test_an_output_over_an_input_is_refused(void **state)
 static void test_neighbours_in_a_buffer_are_good(void **state)
 {
     struct scene scene = open_add(*state);
-    const size_t size = (size_t)scene.call.resolved.out_bytes;
+    const size_t size = (size_t)scene.call.resolved.out.bytes;
     const float *rows = scene.call.host[SUPPORT_ROWS];
     float both[3 * 36], expected[36];
     posemb_host_args host = support_call_host_args(&scene.call, expected, NULL);

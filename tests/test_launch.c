@@ -19,7 +19,7 @@ static struct posemb__launch launch_of(const struct posemb__launch_rule *rule, u
 {
     const struct posemb__call call = {.shape = {.batch = batch, .length = length},
                                       .tokens = batch * length,
-                                      .out_bytes = out_bytes};
+                                      .out = {out_bytes, 4}};
 
     return posemb__launch_of(rule, &call);
 }

@@ -309,11 +309,11 @@ static void test_zero_strides_are_dense(void **state)
     assert_int_equal(call.shape.table_stride, 24);
     assert_int_equal(call.shape.out_stride, 24);
     assert_int_equal(call.shape.out_batch_stride, 72);
-    assert_int_equal(call.ids_bytes, 24);
-    assert_int_equal(call.table_bytes, 240);
-    assert_int_equal(call.rows_bytes, 0);
-    assert_int_equal(call.positions_bytes, 48);
-    assert_int_equal(call.out_bytes, 144);
+    assert_int_equal(call.input[POSEMB__IDS].bytes, 24);
+    assert_int_equal(call.input[POSEMB__TABLE].bytes, 240);
+    assert_int_equal(call.input[POSEMB__ROWS].bytes, 0);
+    assert_int_equal(call.input[POSEMB__POSITIONS].bytes, 48);
+    assert_int_equal(call.out.bytes, 144);
 }
 
 static void test_bytes_end_with_the_last_element(void **state)
@@ -329,10 +329,10 @@ static void test_bytes_end_with_the_last_element(void **state)
 
     (void)state;
     assert_int_equal(resolve_call(&desc, &shape, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.rows_bytes, 100 + 2 * 16 + 8);
-    assert_int_equal(call.out_bytes, 40 + 2 * 12 + 8);
-    assert_int_equal(call.ids_bytes, 0);
-    assert_int_equal(call.table_bytes, 0);
+    assert_int_equal(call.input[POSEMB__ROWS].bytes, 100 + 2 * 16 + 8);
+    assert_int_equal(call.out.bytes, 40 + 2 * 12 + 8);
+    assert_int_equal(call.input[POSEMB__IDS].bytes, 0);
+    assert_int_equal(call.input[POSEMB__TABLE].bytes, 0);
 }
 
 static void test_position_bytes_follow_the_rule(void **state)
@@ -354,7 +354,7 @@ static void test_position_bytes_follow_the_rule(void **state)
         struct posemb__call call;
 
         assert_int_equal(resolve_call(&desc, &shape, &call, NULL), POSEMB_OK);
-        assert_int_equal(call.positions_bytes, rows[i].bytes);
+        assert_int_equal(call.input[POSEMB__POSITIONS].bytes, rows[i].bytes);
     }
 }
 
@@ -369,8 +369,8 @@ static void test_no_tokens_need_nothing(void **state)
 
         assert_int_equal(resolve_call(&desc, &shapes[i], &call, NULL), POSEMB_OK);
         assert_int_equal(call.tokens, 0);
-        assert_int_equal(call.out_bytes, 0);
-        assert_int_equal(call.ids_bytes, 0);
+        assert_int_equal(call.out.bytes, 0);
+        assert_int_equal(call.input[POSEMB__IDS].bytes, 0);
     }
 }
 
@@ -430,7 +430,7 @@ static void test_a_shape_out_of_range_is_named_with_its_value(void **state)
 static void test_sizes_that_overflow_are_named(void **state)
 {
     static const struct bad_shape rows[] = {
-        {0, 0, {1, 1, .vocab = UINT64_MAX}, "vocab * table_stride"},
+        {0, 0, {1, 1, .vocab = UINT64_MAX}, "vocab is"},
         {0, 0, {1, 1, .vocab = BIT(60)}, "vocab * table_stride"},
         {0, 0, {1, 1, .vocab = 3, .table_stride = BIT(63)}, "vocab * table_stride"},
         {0, 0, {1, 1, .vocab = 2, .table_stride = UINT64_MAX - 3}, "vocab * table_stride"},
@@ -483,7 +483,7 @@ static void test_batch_rows_may_lie_within_a_token(void **state)
 
     (void)state;
     assert_int_equal(resolve_call(&desc, &good, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.out_bytes, 3 * 5 * 16);
+    assert_int_equal(call.out.bytes, 3 * 5 * 16);
     assert_int_equal(resolve_call(&desc, &bad, &call, NULL), POSEMB_INVALID_ARGUMENT);
 }
 
@@ -563,22 +563,22 @@ static void test_bytes_of_rules(void **state)
     (void)state;
     assert_int_equal(posemb_desc_resolve(&mask, &desc, NULL), POSEMB_OK);
     assert_int_equal(posemb__call_resolve(&desc, &shape, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.padding_bytes, 21);
+    assert_int_equal(call.input[POSEMB__PADDING].bytes, 21);
     assert_int_equal(call.counted_columns, 7);
-    assert_int_equal(call.positions_out_bytes, 15 * 8);
-    assert_int_equal(call.lengths_out_bytes, 12);
-    assert_int_equal(call.mask_out_bytes, 15);
+    assert_int_equal(call.output[POSEMB__POSITIONS_OUT].bytes, 15 * 8);
+    assert_int_equal(call.output[POSEMB__LENGTHS_OUT].bytes, 12);
+    assert_int_equal(call.output[POSEMB__MASK_OUT].bytes, 15);
     assert_int_equal(posemb_desc_resolve(&left, &desc, NULL), POSEMB_OK);
     assert_int_equal(posemb__call_resolve(&desc, &shape, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.padding_bytes, 12);
+    assert_int_equal(call.input[POSEMB__PADDING].bytes, 12);
     assert_int_equal(call.counted_columns, 0);
     assert_int_equal(posemb_desc_resolve(&ragged, &desc, NULL), POSEMB_OK);
     assert_int_equal(posemb__call_resolve(&desc, &packed, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.positions_bytes, 7 * 8);
+    assert_int_equal(call.input[POSEMB__POSITIONS].bytes, 7 * 8);
     assert_int_equal(posemb_desc_resolve(&grid, &desc, NULL), POSEMB_OK);
     assert_int_equal(posemb__call_resolve(&desc, &plain, &call, NULL), POSEMB_OK);
-    assert_int_equal(call.positions_bytes, 15 * 2 * 4);
-    assert_int_equal(call.positions_out_bytes, 15 * 2 * 4);
+    assert_int_equal(call.input[POSEMB__POSITIONS].bytes, 15 * 2 * 4);
+    assert_int_equal(call.output[POSEMB__POSITIONS_OUT].bytes, 15 * 2 * 4);
 }
 
 int main(void)

@@ -179,7 +179,7 @@ static void test_good_tokens_leave_the_record_clear(void **state)
 static void test_the_first_bad_id_is_looked_up(void **state)
 {
     const int64_t ids[] = {0, 1, 0, 1, -77, 2};
-    const posemb_report expected = {{2, 4, 0, POSEMB_NO_TOKEN}, -77, 0, 0.0f};
+    const posemb_report expected = {RECORD_OF(2, 4, 0, POSEMB_NO_TOKEN), -77, 0, 0.0f, {0}};
 
     for (int type = POSEMB_INT32; type <= POSEMB_INT64; type++) {
         const posemb_desc desc = {.dim = 4, .id_type = (posemb_number_type)type};
@@ -194,7 +194,7 @@ static void test_the_first_bad_id_is_looked_up(void **state)
 static void test_strides_and_offsets_of_ids_are_kept_to(void **state)
 {
     const int64_t ids[] = {99, 0, 1, 0, 99, 99, 1, 55, 0};
-    const posemb_report expected = {{1, 4, 0, POSEMB_NO_TOKEN}, 55, 0, 0.0f};
+    const posemb_report expected = {RECORD_OF(1, 4, 0, POSEMB_NO_TOKEN), 55, 0, 0.0f, {0}};
     const posemb_desc desc = {.dim = 4};
     struct launch launch = make_launch(*state, &desc, ids, ids, 9);
 
@@ -216,18 +216,30 @@ static void test_the_first_bad_position_is_looked_up(void **state)
 {
     /* `start` is -2^31, so that every position below 0 is bad. */
     static const struct position_case rows[] = {
-        {POSEMB_POSITIONS_ROW_START, POSEMB_INT32, {5, -2}, {{0, 0, 2, 3}, 0, -2, 0.0f}},
+        {POSEMB_POSITIONS_ROW_START,
+         POSEMB_INT32,
+         {5, -2},
+         {RECORD_OF(0, 0, 2, 3), 0, -2, 0.0f, {0}}},
         {POSEMB_POSITIONS_ROW_START,
          POSEMB_INT64,
          {5, INT64_MIN},
-         {{0, 0, 3, 3}, 0, INT64_MIN, 0.0f}},
-        {POSEMB_POSITIONS_EXPLICIT, POSEMB_INT32, {0, 1, 2, 3, 4, -5}, {{0, 0, 1, 5}, 0, -5, 0.0f}},
+         {RECORD_OF(0, 0, 3, 3), 0, INT64_MIN, 0.0f, {0}}},
+        {POSEMB_POSITIONS_EXPLICIT,
+         POSEMB_INT32,
+         {0, 1, 2, 3, 4, -5},
+         {RECORD_OF(0, 0, 1, 5), 0, -5, 0.0f, {0}}},
         {POSEMB_POSITIONS_EXPLICIT,
          POSEMB_INT64,
          {0, INT64_MAX, 2, 3, -4},
-         {{0, 0, 2, 1}, 0, INT64_MAX, 0.0f}},
-        {POSEMB_POSITIONS_EXPLICIT_SHARED, POSEMB_INT32, {0, 1, -9}, {{0, 0, 2, 2}, 0, -9, 0.0f}},
-        {POSEMB_POSITIONS_EXPLICIT_SHARED, POSEMB_INT64, {0, -8, 0}, {{0, 0, 2, 1}, 0, -8, 0.0f}},
+         {RECORD_OF(0, 0, 2, 1), 0, INT64_MAX, 0.0f, {0}}},
+        {POSEMB_POSITIONS_EXPLICIT_SHARED,
+         POSEMB_INT32,
+         {0, 1, -9},
+         {RECORD_OF(0, 0, 2, 2), 0, -9, 0.0f, {0}}},
+        {POSEMB_POSITIONS_EXPLICIT_SHARED,
+         POSEMB_INT64,
+         {0, -8, 0},
+         {RECORD_OF(0, 0, 2, 1), 0, -8, 0.0f, {0}}},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -248,7 +260,7 @@ static void test_the_first_bad_position_is_looked_up(void **state)
 static void test_strides_and_offsets_of_positions_are_kept_to(void **state)
 {
     const int64_t positions[] = {-9, 0, 1, 2, -9, -9, 3, 4, -5};
-    const posemb_report expected = {{0, POSEMB_NO_TOKEN, 1, 5}, 0, -5, 0.0f};
+    const posemb_report expected = {RECORD_OF(0, POSEMB_NO_TOKEN, 1, 5), 0, -5, 0.0f, {0}};
     const posemb_desc desc = {
         .dim = 4, .positions = POSEMB_POSITIONS_EXPLICIT, .position_type = POSEMB_INT64};
     struct launch launch = make_launch(*state, &desc, good_ids, positions, 6);
@@ -267,7 +279,7 @@ static void test_ids_and_positions_are_both_looked_up(void **state)
 {
     const int64_t ids[] = {0, 1, 6, 1, 7, 1};
     const int64_t positions[] = {0, -3, -4, 0, 0, 0};
-    const posemb_report expected = {{2, 2, 2, 1}, 6, -3, 0.0f};
+    const posemb_report expected = {RECORD_OF(2, 2, 2, 1), 6, -3, 0.0f, {0}};
     const posemb_desc desc = {.dim = 4, .positions = POSEMB_POSITIONS_EXPLICIT};
     struct launch launch = make_launch(*state, &desc, ids, positions, 6);
 
@@ -286,7 +298,8 @@ static void test_launches_add_up(void **state)
     struct launch launch = make_launch(*state, &desc, ids, good_positions, 6);
 
     for (uint32_t runs = 1; runs < 4; runs++) {
-        const posemb_report expected = {{2 * runs, 3, 0, POSEMB_NO_TOKEN}, -1, 0, 0.0f};
+        const posemb_report expected = {
+            RECORD_OF(2 * runs, 3, 0, POSEMB_NO_TOKEN), -1, 0, 0.0f, {0}};
 
         run_launch(*state, &launch);
         assert_report(read_report(*state, launch.plan, &launch.args), expected);
@@ -305,7 +318,8 @@ static void test_counts_saturate(void **state)
 
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
         const posemb_record full = RECORD_OF(starts[i], 1, 5, POSEMB_NO_TOKEN);
-        const posemb_report expected = {{0xffffffffu, 0, 5, POSEMB_NO_TOKEN}, -1, 0, 0.0f};
+        const posemb_report expected = {
+            RECORD_OF(0xffffffffu, 0, 5, POSEMB_NO_TOKEN), -1, 0, 0.0f, {0}};
 
         assert_int_equal(clEnqueueWriteBuffer(posemb_session_queue(*state), launch.args.record.mem,
                                               CL_TRUE, 4, sizeof full, &full, 0, NULL, NULL),
@@ -319,7 +333,7 @@ static void test_counts_saturate(void **state)
 static void test_a_token_of_another_launch_is_not_looked_up(void **state)
 {
     const posemb_record other = RECORD_OF(1, 6, 1, 600);
-    const posemb_report expected = {{1, 6, 1, 600}, 0, 0, 0.0f};
+    const posemb_report expected = {RECORD_OF(1, 6, 1, 600), 0, 0, 0.0f, {0}};
     const posemb_desc desc = {.dim = 4, .positions = POSEMB_POSITIONS_EXPLICIT};
     struct launch launch = make_launch(*state, &desc, good_ids, good_positions, 6);
 
@@ -333,7 +347,7 @@ static void test_a_token_of_another_launch_is_not_looked_up(void **state)
 static void test_read_keeps_to_its_wait_list(void **state)
 {
     const int64_t ids[] = {0, 1, 0, 1, 0, 3};
-    const posemb_report expected = {{1, 5, 0, POSEMB_NO_TOKEN}, 3, 0, 0.0f};
+    const posemb_report expected = {RECORD_OF(1, 5, 0, POSEMB_NO_TOKEN), 3, 0, 0.0f, {0}};
     const posemb_desc desc = {.dim = 4};
     const bool in_order =
         support_not_applicable(posemb_session_device(*state), SUPPORT_OUT_OF_ORDER_QUEUE);
@@ -361,7 +375,7 @@ static void test_read_keeps_to_its_wait_list(void **state)
 static void assert_read_fails(const posemb_plan *plan, cl_command_queue queue,
                               const posemb_args *args, posemb_status status, const char *words)
 {
-    posemb_report report = {{1, 2, 3, 4}, 5, 6, 0.0f};
+    posemb_report report = {RECORD_OF(1, 2, 3, 4), 5, 6, 0.0f, {0}};
     const posemb_report untouched = report;
     posemb_error error = {.message = ""};
 

@@ -1,6 +1,7 @@
 /* Position rules, paddings, grids, floats and knobs: devices and the reference agree in every bit,
  * and in every optional output, over descriptions that are drawn at random. POSEMB_TEST_LEVEL:
  * small, or anything else. */
+#include "stage_call.h"
 #include "support/device.h"
 #include "support/random.h"
 
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOCAB = 23, VECTOR_MAX = 600, GUARD = 64 };
+enum { VOCAB = 23, VECTOR_MAX = 600 };
 
 struct drawn {
     posemb_desc desc;
@@ -234,32 +235,6 @@ static void draw_shape(struct support_random *random, bool small, struct drawn *
 
 /* ---- Data */
 
-enum part { IDS, TABLE, ROWS, POSITIONS, PADDING, PARTS };
-enum result { OUT, POSITIONS_OUT, LENGTHS_OUT, MASK_OUT, RESULTS };
-
-struct data {
-    struct posemb__call call;
-    size_t size[PARTS];
-    void *part[PARTS];
-    size_t result_size[RESULTS];
-    unsigned char *expected[RESULTS];
-    unsigned char *found[RESULTS];
-    posemb_record expected_record;
-};
-
-static void put_number(void *place, size_t index, posemb_number_type type, int64_t value)
-{
-    const int32_t narrow = (int32_t)value;
-    const uint8_t byte = (uint8_t)value;
-
-    if (type == POSEMB_INT64)
-        memcpy((char *)place + 8 * index, &value, 8);
-    else if (type == POSEMB_UINT8)
-        memcpy((char *)place + index, &byte, 1);
-    else
-        memcpy((char *)place + 4 * index, &narrow, 4);
-}
-
 static float draw_float_position(struct support_random *random)
 {
     static const float ends[] = {-0x1p31f,   0x1.fffffep31f, 0x1p32f,   -0x1.000002p31f,
@@ -288,23 +263,24 @@ static void fill_ragged(struct support_random *random, const struct drawn *drawn
     int64_t at = 0;
 
     for (uint64_t k = 0; k <= n; k++) {
-        put_number(place, k, drawn->desc.position_type, at);
+        stage_put_number(place, k, drawn->desc.position_type, at);
         at += draw(random, 0, 2 * length / (int64_t)n);
         at = at > length ? length : at;
     }
     if (chance(random, 3)) /* decreasing, overrunning, negative, or not from 0 */
-        put_number(place, (size_t)draw(random, 0, (int64_t)n), drawn->desc.position_type,
-                   (int64_t[]){-1, length + 1, length / 2, INT32_MAX, 0, 1}[draw(random, 0, 5)]);
+        stage_put_number(
+            place, (size_t)draw(random, 0, (int64_t)n), drawn->desc.position_type,
+            (int64_t[]){-1, length + 1, length / 2, INT32_MAX, 0, 1}[draw(random, 0, 5)]);
 }
 
 static void fill_positions(struct support_random *random, const struct drawn *drawn,
-                           struct data *data)
+                           struct stage_call *call)
 {
     const posemb_number_type type = drawn->desc.position_type;
-    const size_t count = data->size[POSITIONS] / posemb__number_size(type);
+    const size_t count = call->resolved.input[POSEMB__POSITIONS].bytes / posemb__number_size(type);
 
     if (drawn->desc.positions == POSEMB_POSITIONS_RAGGED) {
-        fill_ragged(random, drawn, data->part[POSITIONS]);
+        fill_ragged(random, drawn, call->input[POSEMB__POSITIONS]);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -314,137 +290,57 @@ static void fill_positions(struct support_random *random, const struct drawn *dr
                                  : draw(random, POSEMB_POSITION_MIN, POSEMB_POSITION_MAX);
 
         if (type == POSEMB_FLOAT32)
-            memcpy((char *)data->part[POSITIONS] + 4 * i, &real, 4);
+            memcpy((char *)call->input[POSEMB__POSITIONS] + 4 * i, &real, 4);
         else
-            put_number(data->part[POSITIONS], i, type,
-                       chance(random, 2) ? draw(random, -9, 5000) : wide);
+            stage_put_number(call->input[POSEMB__POSITIONS], i, type,
+                             chance(random, 2) ? draw(random, -9, 5000) : wide);
     }
 }
 
-static void fill(struct support_random *random, const struct drawn *drawn, struct data *data)
+static void fill(struct support_random *random, const struct drawn *drawn, struct stage_call *call)
 {
     const posemb_number_type ids = drawn->desc.id_type;
     const posemb_number_type padding = drawn->desc.padding_type;
     const int64_t columns = (int64_t)drawn->shape.length;
 
-    support_random_fill_hard(random, data->part[TABLE], data->size[TABLE] / 4);
-    support_random_fill_hard(random, data->part[ROWS], data->size[ROWS] / 4);
-    for (size_t i = 0; i < data->size[IDS] / posemb__number_size(ids); i++)
-        put_number(data->part[IDS], i, ids,
-                   chance(random, 3)
-                       ? drawn->desc.pad_id
-                       : draw(random, chance(random, 20) ? -1 : 0, VOCAB - 1 + chance(random, 20)));
+    support_random_fill_hard(random, call->input[POSEMB__TABLE],
+                             call->resolved.input[POSEMB__TABLE].bytes / 4);
+    support_random_fill_hard(random, call->input[POSEMB__ROWS],
+                             call->resolved.input[POSEMB__ROWS].bytes / 4);
+    for (size_t i = 0; i < call->resolved.input[POSEMB__IDS].bytes / posemb__number_size(ids); i++)
+        stage_put_number(call->input[POSEMB__IDS], i, ids,
+                         chance(random, 3) ? drawn->desc.pad_id
+                                           : draw(random, chance(random, 20) ? -1 : 0,
+                                                  VOCAB - 1 + chance(random, 20)));
     for (size_t i = 0;
-         data->size[PADDING] && i < data->size[PADDING] / posemb__number_size(padding); i++)
-        put_number(data->part[PADDING], i, padding,
-                   drawn->desc.padding == POSEMB_PADDING_MASK
-                       ? (chance(random, 3) ? 0 : draw(random, 1, 3))
-                       : draw(random, chance(random, 9) ? -1 : 0, columns + chance(random, 9)));
-    if (data->size[POSITIONS])
-        fill_positions(random, drawn, data);
+         call->resolved.input[POSEMB__PADDING].bytes &&
+         i < call->resolved.input[POSEMB__PADDING].bytes / posemb__number_size(padding);
+         i++)
+        stage_put_number(
+            call->input[POSEMB__PADDING], i, padding,
+            drawn->desc.padding == POSEMB_PADDING_MASK
+                ? (chance(random, 3) ? 0 : draw(random, 1, 3))
+                : draw(random, chance(random, 9) ? -1 : 0, columns + chance(random, 9)));
+    if (call->resolved.input[POSEMB__POSITIONS].bytes)
+        fill_positions(random, drawn, call);
 }
 
-static void *allocate(size_t size, int byte)
+static void make_call(struct support_random *random, const struct drawn *drawn,
+                      struct stage_call *call)
 {
-    unsigned char *bytes = malloc(size ? size : 1);
-
-    assert_non_null(bytes);
-    memset(bytes, byte, size);
-    return bytes;
+    memset(call, 0, sizeof *call);
+    call->desc = drawn->desc;
+    call->shape = drawn->shape;
+    call->wanted[POSEMB__POSITIONS_OUT] = true;
+    call->wanted[POSEMB__LENGTHS_OUT] = true;
+    call->wanted[POSEMB__MASK_OUT] = true;
+    stage_call_allocate(call);
+    fill(random, drawn, call);
 }
 
-static void make_data(struct support_random *random, const struct drawn *drawn, struct data *data)
+static void print_case(const void *context, const char *what)
 {
-    posemb_desc resolved;
-
-    assert_int_equal(posemb_desc_resolve(&drawn->desc, &resolved, NULL), POSEMB_OK);
-    assert_int_equal(posemb__call_resolve(&resolved, &drawn->shape, &data->call, NULL), POSEMB_OK);
-
-    const size_t sizes[PARTS] = {data->call.ids_bytes, data->call.table_bytes,
-                                 data->call.rows_bytes, data->call.positions_bytes,
-                                 data->call.padding_bytes};
-    const size_t result_sizes[RESULTS] = {data->call.out_bytes, data->call.positions_out_bytes,
-                                          data->call.lengths_out_bytes, data->call.mask_out_bytes};
-
-    for (int i = 0; i < PARTS; i++) {
-        data->size[i] = sizes[i];
-        data->part[i] = allocate(sizes[i], 0);
-    }
-    for (int i = 0; i < RESULTS; i++) {
-        data->result_size[i] = result_sizes[i];
-        data->expected[i] = allocate(result_sizes[i] + GUARD, 0x5a);
-        data->found[i] = allocate(result_sizes[i] + GUARD, 0x5a);
-    }
-    fill(random, drawn, data);
-}
-
-static void free_data(struct data *data)
-{
-    for (int i = 0; i < PARTS; i++)
-        free(data->part[i]);
-    for (int i = 0; i < RESULTS; i++) {
-        free(data->expected[i]);
-        free(data->found[i]);
-    }
-}
-
-/* ---- Calls */
-
-static void run_reference(const struct drawn *drawn, struct data *data)
-{
-    static const posemb_record clear = POSEMB_RECORD_CLEAR;
-    const posemb_host_args args = {
-        .shape = drawn->shape,
-        .ids = data->part[IDS],
-        .table = data->part[TABLE],
-        .rows = data->part[ROWS],
-        .positions = data->part[POSITIONS],
-        .padding = data->part[PADDING],
-        .positions_out = data->expected[POSITIONS_OUT],
-        .lengths_out = (uint32_t *)(void *)data->expected[LENGTHS_OUT],
-        .mask_out = data->expected[MASK_OUT],
-        .out = data->expected[OUT],
-        .record = &data->expected_record,
-    };
-    posemb_error error;
-
-    data->expected_record = clear;
-    if (posemb_reference_run(&drawn->desc, &args, &error) != POSEMB_OK)
-        fail_msg("posemb_reference_run: %s", error.message);
-}
-
-static posemb_buffer upload(posemb_session *session, const void *data, size_t size)
-{
-    return (posemb_buffer){size ? support_upload(session, data, size) : NULL, 0};
-}
-
-static void release(posemb_buffer *buffer)
-{
-    if (buffer->mem)
-        clReleaseMemObject(buffer->mem);
-}
-
-/* Where two results first differ, in bytes; `size` where they do not. Of floats every NaN is mapped
- * to one pattern. */
-static size_t first_difference(const unsigned char *a, const unsigned char *b, size_t size,
-                               bool floats)
-{
-    for (size_t at = 0; floats && at + 4 <= size; at += 4) {
-        float x, y;
-
-        memcpy(&x, a + at, 4);
-        memcpy(&y, b + at, 4);
-        if (posemb_canonical_bits(x) != posemb_canonical_bits(y))
-            return at;
-    }
-    for (size_t at = 0; !floats && at < size; at++)
-        if (a[at] != b[at])
-            return at;
-    return size;
-}
-
-static void print_case(const struct drawn *drawn, const char *what)
-{
+    const struct drawn *drawn = context;
     const posemb_desc *desc = &drawn->desc;
 
     print_error(
@@ -462,73 +358,14 @@ static void print_case(const struct drawn *drawn, const char *what)
         drawn->shape.past, drawn->shape.sequences);
 }
 
-static void run_device(posemb_session *session, posemb_engine *engine, const struct drawn *drawn,
-                       struct data *data)
-{
-    static const posemb_record clear = POSEMB_RECORD_CLEAR;
-    const cl_command_queue queue = posemb_session_queue(session);
-    const bool floats = drawn->desc.position_type == POSEMB_FLOAT32;
-    posemb_record found;
-    uint64_t scratch = 0;
-    posemb_plan *plan;
-    posemb_error error;
-    posemb_args args = {.shape = drawn->shape};
-    posemb_buffer *const parts[PARTS] = {&args.ids, &args.table, &args.rows, &args.positions,
-                                         &args.padding};
-    posemb_buffer *const results[RESULTS] = {&args.out, &args.positions_out, &args.lengths_out,
-                                             &args.mask_out};
-
-    if (posemb_plan_create(engine, &drawn->desc, &plan, &error) != POSEMB_OK)
-        fail_msg("posemb_plan_create: %s", error.message);
-    for (int i = 0; i < PARTS; i++)
-        *parts[i] = upload(session, data->part[i], data->size[i]);
-    for (int i = 0; i < RESULTS; i++)
-        *results[i] = upload(session, data->found[i], data->result_size[i] + GUARD);
-    args.record = upload(session, &clear, sizeof clear);
-    assert_int_equal(posemb_plan_scratch_bytes(plan, &drawn->shape, &scratch, &error), POSEMB_OK);
-    if (scratch) { /* exactly as much; and not without */
-        assert_int_equal(posemb_enqueue(plan, queue, &args, 0, NULL, NULL, &error),
-                         POSEMB_INVALID_ARGUMENT);
-        args.scratch = upload(session, NULL, (size_t)scratch);
-    }
-    if (posemb_enqueue(plan, queue, &args, 0, NULL, NULL, &error) != POSEMB_OK)
-        fail_msg("posemb_enqueue: %s", error.message);
-    for (int i = 0; i < RESULTS; i++) {
-        static const char *const names[] = {"out", "positions_out", "lengths_out", "mask_out"};
-
-        support_download(session, results[i]->mem, data->found[i], data->result_size[i] + GUARD);
-        const size_t at =
-            first_difference(data->expected[i], data->found[i], data->result_size[i] + GUARD,
-                             i == OUT || (i == POSITIONS_OUT && floats));
-
-        if (at != data->result_size[i] + GUARD) {
-            print_case(drawn, names[i]);
-            fail_msg("byte %zu of %zu: %02x%02x%02x%02x instead of %02x%02x%02x%02x", at,
-                     data->result_size[i], data->found[i][at + 3], data->found[i][at + 2],
-                     data->found[i][at + 1], data->found[i][at], data->expected[i][at + 3],
-                     data->expected[i][at + 2], data->expected[i][at + 1], data->expected[i][at]);
-        }
-        release(results[i]);
-    }
-    support_download(session, args.record.mem, &found, sizeof found);
-    if (memcmp(&found, &data->expected_record, sizeof found) != 0) {
-        print_case(drawn, "record");
-        fail();
-    }
-    release(&args.record);
-    release(&args.scratch);
-    for (int i = 0; i < PARTS; i++)
-        release(parts[i]);
-    posemb_plan_destroy(plan);
-}
-
 /* How many of each kind were drawn: none may be missing. */
 struct coverage {
     unsigned rules[8], paddings[6], policies[4], conventions[16], axes[4];
     unsigned floats, frequencies, phases, scratch, records;
 };
 
-static void cover(struct coverage *coverage, const struct drawn *drawn, const struct data *data)
+static void cover(struct coverage *coverage, const struct drawn *drawn,
+                  const struct stage_call *call)
 {
     coverage->rules[drawn->desc.positions]++;
     coverage->paddings[drawn->desc.padding]++;
@@ -538,8 +375,8 @@ static void cover(struct coverage *coverage, const struct drawn *drawn, const st
     coverage->floats += drawn->desc.position_type == POSEMB_FLOAT32;
     coverage->frequencies += drawn->desc.frequencies != NULL;
     coverage->phases += drawn->desc.phases != NULL;
-    coverage->scratch += data->call.counted_columns > 4096;
-    coverage->records += data->expected_record.position_count > 0;
+    coverage->scratch += call->resolved.counted_columns > 4096;
+    coverage->records += call->expected_record.position_count > 0;
 }
 
 static void assert_covered(const struct coverage *coverage, bool small)
@@ -587,17 +424,17 @@ static void test_drawn_descriptions_have_the_bits_of_the_reference(void **state)
 
         for (int i = 0; i < cases_of_a_kind; i++) {
             struct drawn drawn;
-            struct data data;
+            struct stage_call call;
 
             draw_desc(&random, kind, small, &drawn);
             draw_shape(&random, small, &drawn);
-            make_data(&random, &drawn, &data);
+            make_call(&random, &drawn, &call);
             if (getenv("POSEMB_TEST_TRACE"))
                 print_case(&drawn, "running");
-            run_reference(&drawn, &data);
-            run_device(*state, engine, &drawn, &data);
-            cover(&coverage, &drawn, &data);
-            free_data(&data);
+            stage_call_run_reference(&call);
+            stage_call_run_device(&call, *state, engine, print_case, &drawn);
+            cover(&coverage, &drawn, &call);
+            stage_call_free(&call);
         }
         posemb_engine_destroy(engine);
     }

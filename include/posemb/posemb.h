@@ -16,8 +16,8 @@
  *
  * The sum is made from left to right in float: each product is rounded, then each sum (never fused;
  * a scale of 1 multiplies too; a channel whose PE is a constant zero, or a pad without a position,
- * adds +0). Under POSEMB_ROUND_EACH_STEP each of these products and sums, and amplitude * PE, is
- * rounded to the narrow type T as well.
+ * adds +0). Under POSEMB_ROUND_EACH_STEP each of these products and sums, and POSITION, is rounded
+ * to the narrow type T as well.
  *
  * The norms, with n the smallest power of two that is not below D:
  *
@@ -434,8 +434,10 @@ typedef struct posemb_desc {
     posemb_number_type id_type;   /**< 0: POSEMB_INT32; INT32 or INT64; type of the token ids */
     posemb_table_desc tokens;     /**< E; its policy is that of token ids; ENCODE only */
     posemb_storage rows_storage;  /**< 0: POSEMB_F32; not I8; of `rows`: ADD, and soft prompts */
-    float prompt_scale;           /**< 0: 1; finite; factor of the rows of soft prompts, in place of
-                                     token_scale */
+    uint32_t
+        soft_prompts;   /**< 0: none; 1: the ids from vocab on name rows of `rows`; ENCODE only */
+    float prompt_scale; /**< 0: 1; finite; factor of the rows of soft prompts, in place of
+                           token_scale */
     posemb_position_kind position_kind; /**< 0: POSEMB_SINUSOIDAL */
     posemb_table_desc position_table;   /**< LEARNED. Its policy is that of positions, also of
                                            sinusoids, which can be ZERO_ROW or NAN_ROW alone. A
@@ -565,7 +567,7 @@ typedef struct posemb_shape {
                              add positions and extra tables */
     uint64_t shard_rows;  /**< 0: V */
     uint64_t prompt_rows; /**< soft prompts: the ids V ... V + prompt_rows - 1 name rows of `rows`;
-                             0: none; ENCODE only */
+                             0 without soft prompts */
     uint64_t position_rows; /**< rows of the position table, >= 1; LEARNED only */
     int64_t start; /**< added to every position; POSEMB_POSITION_MIN ... POSEMB_POSITION_MAX; 0 with
                       float positions; under POSEMB_POSITIONS_INDEX the last position must also lie

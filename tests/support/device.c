@@ -160,11 +160,11 @@ void support_call_prepare(struct support_call *call, const posemb_desc *desc,
     assert_int_equal(posemb__call_resolve(&call->desc, shape, &call->resolved, NULL), POSEMB_OK);
     call->in_place = options->in_place;
 
-    const uint64_t bytes[] = {call->resolved.ids_bytes,
-                              call->resolved.table_bytes,
-                              options->in_place ? 0 : call->resolved.rows_bytes,
-                              call->resolved.positions_bytes,
-                              call->resolved.out_bytes,
+    const uint64_t bytes[] = {call->resolved.input[POSEMB__IDS].bytes,
+                              call->resolved.input[POSEMB__TABLE].bytes,
+                              options->in_place ? 0 : call->resolved.input[POSEMB__ROWS].bytes,
+                              call->resolved.input[POSEMB__POSITIONS].bytes,
+                              call->resolved.out.bytes,
                               sizeof(posemb_record)};
     const uint64_t units[] = {
         posemb__number_size(call->desc.id_type),       sizeof(float), sizeof(float),

@@ -1,0 +1,24 @@
+/* Elements of rows as they are stored, to floats and back: the reference's conversions. */
+#ifndef POSEMB_STORAGE_H
+#define POSEMB_STORAGE_H
+
+#include <posemb/posemb.h>
+
+/* Exact. */
+float posemb__from_f16(uint16_t bits);
+float posemb__from_bf16(uint16_t bits);
+
+/* Rounded to nearest, ties to even; every NaN becomes 7e00, 7fc0. */
+uint16_t posemb__to_f16(float value);
+uint16_t posemb__to_bf16(float value);
+
+/* Element `index` of a row at `row`, of any alignment. An I8 element is a whole number. */
+float posemb__load_element(const void *row, uint64_t index, posemb_storage storage);
+
+/* The counterpart; not of I8. */
+void posemb__store_element(void *row, uint64_t index, posemb_storage storage, float value);
+
+/* To that storage and back; not of I8. */
+float posemb__round_to(float value, posemb_storage storage);
+
+#endif

@@ -20,7 +20,8 @@ import workload
 SHAPES = [(32, 128, 384), (32, 128, 768), (32, 512, 384), (32, 512, 768)]
 QUICK_SHAPES = [(32, 128, 384)]
 SAMPLE_SECONDS = 0.02  # how long a sample lasts, or longer
-SETTLE_SECONDS = 0.002  # before a sample: threads of the last candidate stop spinning
+SETTLE_SECONDS = 0.02  # before a sample: threads of the last candidate stop spinning
+WARM_SECONDS = 0.03  # then, uncounted: the scheduler gives each thread a core
 TRIALS = 5  # samples of each copy, after which only the best one goes on
 LARGEST_ERROR = 2e-5  # of a sound candidate; outputs reach 6
 FOREIGN_LOAD = 0.05  # CPUs that other processes may take without a warning
@@ -34,14 +35,19 @@ class Series:
     next_launch: int = 0
     seconds: list = dataclasses.field(default_factory=list)
 
-    def sample(self, keep=True):
-        run = self.candidate.run
-        time.sleep(SETTLE_SECONDS)
-        run(self.next_launch, 1)
+    def run(self):
+        """-> seconds of one launch"""
         begin = time.perf_counter()
-        run(self.next_launch + 1, self.launches)
-        seconds = (time.perf_counter() - begin) / self.launches
-        self.next_launch += 1 + self.launches
+        self.candidate.run(self.next_launch, self.launches)
+        self.next_launch += self.launches
+        return (time.perf_counter() - begin) / self.launches
+
+    def sample(self, keep=True):
+        time.sleep(SETTLE_SECONDS)
+        warm = time.perf_counter() + WARM_SECONDS
+        while time.perf_counter() < warm:
+            self.run()
+        seconds = self.run()
         if keep:
             self.seconds.append(seconds)
         return seconds

@@ -62,6 +62,22 @@ struct bench_rules {
 posemb_status bench_rules_run(posemb_session *session, uint32_t batch, uint32_t length,
                               uint32_t dim, struct bench_rules *result, posemb_error *error);
 
+/* Parts of the stage beside the plain one, and each beside the best copy of the same bytes. */
+enum { BENCH_PARTS = 13 };
+
+struct bench_parts {
+    const char *name[BENCH_PARTS];
+    double seconds[BENCH_PARTS]; /* the smallest of `repeats` samples, interleaved; [0] is the plain
+                                    stage: float tables, sinusoids, no norm */
+    double copy_seconds[BENCH_PARTS]; /* the same of the best copy */
+    uint32_t repeats;
+    size_t differing; /* elements whose bits differ from the reference; there are times only where
+                         it is 0 */
+};
+
+posemb_status bench_parts_run(posemb_session *session, uint32_t batch, uint32_t length,
+                              uint32_t dim, struct bench_parts *result, posemb_error *error);
+
 /* The first calls of a process, on [8,128]x1024 and rows that are in the cache. A launch is
  * measured from posemb_enqueue() to the end of clFinish(). */
 struct bench_first_call {

@@ -39,7 +39,7 @@ static cl_int enqueue_by_hand(const struct overhead_run *run, cl_kernel kernel,
     const cl_mem constants = run->plan->constants;
     const cl_mem out = run->memory;
     const cl_mem buffers[] = {run->memory, run->memory, constants, constants, constants, constants,
-                              out,         out,         out,   out,   out};
+                              out,         out,         out,       out,       out};
 
     clSetKernelArg(kernel, 0, posemb__launch_args_size(run->plan), launch);
     for (cl_uint i = 0; i < sizeof buffers / sizeof *buffers; i++)

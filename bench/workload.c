@@ -2,11 +2,14 @@
 #include "workload.h"
 
 #include "status.h"
+#include "stream.h"
 #include "xorshift.h"
-#include "yardstick.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* What copies of whole vectors may read and write beyond. */
+enum { WORKLOAD_PADDING = STREAM_PADDING };
 
 /* Rows that hot ids choose from. */
 static const uint32_t hot_rows = 256;
@@ -66,7 +69,7 @@ static posemb_status fill(struct workload *workload, bool hot, posemb_error *err
 {
     uint64_t state = 0x9e3779b97f4a7c15u;
 
-    workload->table = malloc(workload->table_bytes + YARDSTICK_PADDING);
+    workload->table = malloc(workload->table_bytes + WORKLOAD_PADDING);
     workload->ids = malloc(WORKLOAD_SETS * (size_t)workload->tokens * sizeof *workload->ids);
     workload->positions = malloc((size_t)workload->tokens * sizeof *workload->positions);
     workload->out = malloc(workload->out_bytes);
@@ -75,8 +78,7 @@ static posemb_status fill(struct workload *workload, bool hot, posemb_error *err
         !workload->expected)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a table of %zu bytes",
                             workload->table_bytes);
-    fill_table(workload->table, (workload->table_bytes + YARDSTICK_PADDING) / sizeof(float),
-               &state);
+    fill_table(workload->table, (workload->table_bytes + WORKLOAD_PADDING) / sizeof(float), &state);
     for (uint64_t t = 0; t < workload->tokens; t++)
         workload->positions[t] =
             (int64_t)(xorshift_next(&state) % 0x180000000u) + POSEMB_POSITION_MIN;
@@ -88,7 +90,7 @@ static posemb_status upload(posemb_session *session, struct workload *workload, 
     const size_t ids = WORKLOAD_SETS * (size_t)workload->tokens * sizeof *workload->ids;
     const size_t positions = (size_t)workload->tokens * sizeof *workload->positions;
     posemb_status status =
-        posemb_session_upload(session, workload->table, workload->table_bytes + YARDSTICK_PADDING,
+        posemb_session_upload(session, workload->table, workload->table_bytes + WORKLOAD_PADDING,
                               &workload->device_table, error);
 
     if (status == POSEMB_OK)
@@ -97,7 +99,7 @@ static posemb_status upload(posemb_session *session, struct workload *workload, 
         status = posemb_session_upload(session, workload->positions, positions,
                                        &workload->device_positions, error);
     if (status == POSEMB_OK)
-        status = posemb_session_upload(session, NULL, workload->out_bytes + YARDSTICK_PADDING,
+        status = posemb_session_upload(session, NULL, workload->out_bytes + WORKLOAD_PADDING,
                                        &workload->device_out, error);
     return status;
 }

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --rules | --first-calls] [--json "
+    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --rules | --parts | --first-calls] "
+    "[--json "
     "FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
@@ -32,10 +33,12 @@ static const char help[] =
     "            first usable device\n"
     "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
     "  --rules       measure the position rules beside the index rule alone\n"
+    "  --parts       measure storage types, learned positions and norms beside the plain stage "
+    "alone\n"
     "  --first-calls  measure the first calls of a process alone\n"
     "  --json    write one JSON object a line; bench/README.md documents them\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES };
+enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES, OPTION_PARTS };
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
@@ -43,6 +46,7 @@ static const struct option options_taken[] = {
     {"shape", required_argument, NULL, OPTION_SHAPE},
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
+    {"parts", no_argument, NULL, OPTION_PARTS},
     {"json", required_argument, NULL, OPTION_JSON},
     {NULL, 0, NULL, 0}};
 
@@ -66,6 +70,7 @@ struct bench_options {
     bool has_shape;
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
+    bool parts;       /* likewise */
     uint32_t shape[3];
 };
 
@@ -301,6 +306,54 @@ static int run_all_rules(const struct target *target, struct report *report)
     return worst;
 }
 
+static int run_parts(const struct target *target, const uint32_t shape[3], struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_parts parts;
+
+    if (bench_parts_run(target->session, shape[0], shape[1], shape[2], &parts, &report->error) !=
+        POSEMB_OK)
+        return command_failed(&report->error);
+    printf("  parts of the stage, encode [%" PRIu32 ",%" PRIu32 ",%" PRIu32
+           "], cold rows; / copy of the same bytes, / the plain stage\n",
+           shape[0], shape[1], shape[2]);
+    if (parts.differing > 0) {
+        printf("MISMATCH: %zu values differ from the reference; no number\n", parts.differing);
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < BENCH_PARTS; i++) {
+        const double to_copy = parts.seconds[i] / parts.copy_seconds[i];
+        const double to_plain = parts.seconds[i] / parts.seconds[0];
+
+        printf("  %-32s %10.1f us %10.1f us  %5.2f  %5.2f\n", parts.name[i], parts.seconds[i] * 1e6,
+               parts.copy_seconds[i] * 1e6, to_copy, to_plain);
+        if (write_line(
+                report,
+                json_pack("{s:i, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:s, s:i, s:f, s:f, s:f, "
+                          "s:f}",
+                          "schema", 1, "kind", "part", "device", info->name, "platform",
+                          info->platform_name, "driver", info->driver, "shape", (int)shape[0],
+                          (int)shape[1], (int)shape[2], "part", parts.name[i], "rows", "cold",
+                          "statistic", "min", "repeats", (int)parts.repeats, "seconds",
+                          parts.seconds[i], "copy_seconds", parts.copy_seconds[i], "ratio_to_copy",
+                          to_copy, "ratio_to_plain", to_plain)) != POSEMB_OK)
+            return command_failed(&report->error);
+    }
+    fflush(stdout);
+    return EXIT_DONE;
+}
+
+static int run_all_parts(const struct target *target, struct report *report)
+{
+    static const uint32_t shapes[][3] = {
+        {8, 2048, 1024}, {32, 512, 768}, {32, 512, 384}, {32, 128, 384}};
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
+        worst = run_parts(target, shapes[i], report);
+    return worst;
+}
+
 static int bench_target(const struct target *target, void *context)
 {
     struct report *report = context;
@@ -322,6 +375,10 @@ static int bench_target(const struct target *target, void *context)
         printf("%s\n", target_name(target));
         return run_all_rules(target, report);
     }
+    if (report->options->parts) {
+        printf("%s\n", target_name(target));
+        return run_all_parts(target, report);
+    }
     memcpy(cases, default_cases, sizeof cases);
     if (report->options->has_shape)
         count = cases_of_shape(report->options->shape, cases);
@@ -335,6 +392,8 @@ static int bench_target(const struct target *target, void *context)
         worst = run_overhead(target, report);
     if (worst == EXIT_DONE && !report->options->has_shape)
         worst = run_all_rules(target, report);
+    if (worst == EXIT_DONE && !report->options->has_shape)
+        worst = run_all_parts(target, report);
     if (worst == EXIT_DONE && !report->options->has_shape)
         worst = run_first_calls(target, report);
     return worst;
@@ -363,6 +422,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_RULES:
             options->rules = true;
             break;
+        case OPTION_PARTS:
+            options->parts = true;
+            break;
         case OPTION_SHAPE:
             options->has_shape = true;
             if (!parse_shape(optarg, options->shape))
@@ -377,8 +439,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls + options->rules + options->has_shape > 1)
-        return command_usage(arguments[0], "--shape, --rules and --first-calls exclude each other");
+    if (options->first_calls + options->rules + options->parts + options->has_shape > 1)
+        return command_usage(arguments[0],
+                             "--shape, --rules, --parts and --first-calls exclude each other");
     return EXIT_DONE;
 }
 

@@ -53,7 +53,8 @@ static posemb_status sample_pair(const struct overhead_run *run, double *library
 {
     const cl_command_queue queue = posemb_session_queue(run->session);
     const cl_kernel kernel = run->plan->kernels[POSEMB__STAGE][0];
-    const struct posemb__launch kernel_launch = {POSEMB__STAGE, 1, 1, 0, 0, 0};
+    const struct posemb__launch kernel_launch = {
+        .kernel = POSEMB__STAGE, .groups = 1, .turns = 1, .global_size = 1, .local_size = 1};
     struct posemb_launch launch;
     struct posemb__call call;
     posemb_status status = posemb__call_resolve(&run->plan->desc, &run->args.shape, &call, error);

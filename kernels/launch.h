@@ -149,6 +149,8 @@ struct posemb_launch {
     posemb_u32 has_rstd_out;
     posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
     posemb_u32 chunks; /* of one batch row */
+    posemb_u32 groups; /* of rows; under a norm on the CPU shape a work-group has `turns` of them */
+    posemb_u32 turns;
     posemb_u32 dim;
     posemb_u32 folded; /* the smallest power of two that is not below dim */
     posemb_u32 kept;   /* 1: local memory holds the sums of a row */

@@ -258,9 +258,8 @@ struct posemb_task {
 };
 
 static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a, const struct posemb_buffers *buffers,
-                                                  private struct posemb_row *rows, const bool shared)
+                                                  private struct posemb_row *rows, uint group, const bool shared)
 {
-    const uint group = get_group_id(0);
     const uint block = shared ? group / a->length : group;
     const uint column = shared ? group - block * a->length : 0;
     const uint first = block * POSEMB_ROWS;

@@ -276,6 +276,8 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .has_sum_out = args->sum_out.mem != NULL,
         .has_mean_out = args->mean_out.mem != NULL,
         .has_rstd_out = args->rstd_out.mem != NULL,
+        .groups = launch->groups,
+        .turns = launch->turns,
         .chunk = launch->chunk,
         .chunks = launch->chunks,
         .dim = desc->dim,

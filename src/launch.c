@@ -19,6 +19,17 @@ static void count_by_chunks(const struct posemb__launch_rule *rule, const struct
     launch->scratch_bytes = call->shape.batch * launch->chunks * sizeof(uint32_t);
 }
 
+/* Several groups of rows in a work-group overlap their memory and their computing; eight
+ * work-groups for each compute unit are enough to share them out evenly. */
+static uint64_t turns_of(const struct posemb__launch_rule *rule, uint64_t groups)
+{
+    const uint64_t wanted = groups / ((uint64_t)8 * rule->compute_units + 1);
+
+    if (wanted < 1 || rule->turns <= 1)
+        return 1;
+    return wanted < rule->turns ? wanted : rule->turns;
+}
+
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
                                         const struct posemb__call *call)
 {
@@ -34,7 +45,12 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
 
     if (streamed)
         kernel = shared ? POSEMB__STAGE_SHARED_STREAMED : POSEMB__STAGE_STREAMED;
-    struct posemb__launch launch = {kernel, groups * rule->local_size, rule->local_size, 0, 0, 0};
+    const uint64_t turns = turns_of(rule, groups);
+    struct posemb__launch launch = {.kernel = kernel,
+                                    .groups = (uint32_t)groups,
+                                    .turns = (uint32_t)turns,
+                                    .global_size = divide_up(groups, turns) * rule->local_size,
+                                    .local_size = rule->local_size};
 
     if (call->counted_columns > rule->columns_in_launch)
         count_by_chunks(rule, call, &launch);

@@ -20,6 +20,8 @@ enum posemb__kernel {
 struct posemb__launch_rule {
     uint32_t rows;              /* tokens of one work-group */
     uint64_t local_size;        /* work-items of one work-group */
+    uint32_t turns;             /* groups of rows that a work-group may have at most; 0: one */
+    uint32_t compute_units;     /* that want work-groups before these have several */
     bool shares_positions;      /* the position depends on the column alone */
     bool streams;               /* kernels with streamed stores exist */
     uint64_t stream_threshold;  /* bytes of output from which they are used */
@@ -30,6 +32,8 @@ struct posemb__launch_rule {
 
 struct posemb__launch {
     enum posemb__kernel kernel;
+    uint32_t groups; /* of rows */
+    uint32_t turns;  /* of them that a work-group has */
     uint64_t global_size;
     uint64_t local_size;
     /* A launch of POSEMB__COUNT before it, of one work-item for each chunk of each batch row, that

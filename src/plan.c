@@ -27,6 +27,9 @@ enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 
  * they are computed anew. */
 enum { CPU_SCRATCH_MIN = 16, GPU_KEPT_MAX = 4096 };
 
+/* Groups of rows that a work-group of a norm takes one after the other: measured. */
+enum { CPU_NORM_TURNS = 8 };
+
 /* Whether the position of a token depends on its column alone, and so does what is done with it. */
 static bool shares_positions(const posemb_desc *desc)
 {
@@ -117,6 +120,8 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
         .local_size = local_size_of(plan->engine, &plan->desc),
+        .turns = cpu && posemb__has_norm(&plan->desc) ? CPU_NORM_TURNS : 1,
+        .compute_units = plan->engine->info.compute_units,
         .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
                                 ? options->streamed_threshold

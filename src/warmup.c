@@ -79,7 +79,11 @@ static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
 {
     const uint64_t local_size = plan->launch_rule.local_size;
     posemb_args args = {.scratch = {scratch->out, 0}, .out = {scratch->out, 0}};
-    struct posemb__launch launch = {kernel, local_size, local_size, 0, 0, 0};
+    struct posemb__launch launch = {.kernel = kernel,
+                                    .groups = 1,
+                                    .turns = 1,
+                                    .global_size = local_size,
+                                    .local_size = local_size};
     struct posemb__call call;
     const posemb_status status = make_call(plan, plan->launch_rule.rows, &call, error);
 

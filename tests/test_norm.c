@@ -322,6 +322,18 @@ static void test_rows_that_overflow(void **state)
     assert_true(moments.reciprocal == 0.0f && y[0] == 0.0f);
 }
 
+/* -2^-149 / 3 is -0. */
+static void test_a_mean_is_no_negative_zero(void **state)
+{
+    const float x[] = {-0x1p-149f, 0.0f, -0.0f};
+    float work[9];
+    float y[3];
+
+    (void)state;
+    assert_int_equal(bits_of(posemb__layer_norm(x, 3, 1e-5f, y, work).mean), 0);
+    check_definition(x, 3, 1e-5f);
+}
+
 /* ---- The sum */
 
 /* At most one rounding for each halving, of no more than the sum of the magnitudes. */
@@ -638,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_a_sum_is_no_negative_zero),
         cmocka_unit_test(test_norms_are_as_defined),
         cmocka_unit_test(test_rows_that_overflow),
+        cmocka_unit_test(test_a_mean_is_no_negative_zero),
         cmocka_unit_test(test_layer_norms_are_exact_enough),
         cmocka_unit_test(test_rms_norms_are_exact_enough),
         cmocka_unit_test(test_rows_with_an_outlier),

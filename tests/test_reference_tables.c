@@ -859,6 +859,29 @@ static void test_positions_of_pads_are_not_looked_at(void **state)
     }
 }
 
+/* A pad without a position adds +0, which a -0 does not survive. */
+static void test_a_pad_adds_zero(void **state)
+{
+    const posemb_desc desc = {.dim = 2,
+                              .operation = POSEMB_ADD,
+                              .padding = POSEMB_PADDING_LEFT_COUNT,
+                              .pad_policy = POSEMB_PAD_ZERO_POSITION,
+                              .position_kind = POSEMB_LEARNED};
+    const int32_t pads = 1;
+    const float rows[] = {-0.0f, 5, -0.0f, 5}, table[] = {9, 9, -0.0f, 1};
+    float out[4];
+    const posemb_host_args args = {.shape = {.batch = 1, .length = 2, .position_rows = 2},
+                                   .rows = rows,
+                                   .padding = &pads,
+                                   .position_table = table,
+                                   .out = out};
+    const float expected[] = {0.0f, 5, -0.0f, 6};
+
+    (void)state;
+    run(&desc, &args);
+    assert_rows(out, expected, 4);
+}
+
 /* ---- Storage types */
 
 static void test_add_in_place_of_float16(void **state)
@@ -974,24 +997,26 @@ static void test_scales_of_a_shard(void **state)
 }
 
 /* bfloat16 has eight digits. Channel 0: 3 * 1.0078125 = 3.0234375 is 3.03125; 253 + that is 256;
- * 256 + 1 is 256, a tie. Channel 1: 3 * 0.5; the position 1.001953125 is 1; 2.5 + 0.0078125 is 2.5.
- * At once: 257.0234375 and 2.509765625. */
+ * the extra row is 1; 256 + 1 is 256, a tie. Channel 1: 3 * 0.3359375 = 1.0078125; the position,
+ * below 1 + 2^-8, is 1; the sum is 2, a tie, as is 2 + 2^-7, the extra row. */
 static void test_each_step_is_rounded(void **state)
 {
-    static const float expected[2][2] = {{257.0234375f, 2.509765625f}, {256.0f, 2.5f}};
-    const uint16_t token[] = {0x3f81, 0x3f00}, extra[] = {0x3f80, 0x3c00};
-    const float position[] = {253.0f, 1.001953125f};
+    static const float expected[2][2] = {
+        {257.025390625f, 2.0f + 0x1p-6f + 0x1p-8f - 0x1p-20f + 0x1p-16f}, {256.0f, 2.0f}};
+    const uint16_t token[] = {0x3f81, 0x3eac}, extra[] = {0x3f80, 0x3c00};
+    const float position[] = {253.0f, 0x1.00fffp0f};
     const int32_t id = 0;
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        const posemb_desc desc = {
-            .dim = 2,
-            .tokens = {.storage = POSEMB_BF16},
-            .position_kind = POSEMB_LEARNED,
-            .extras = {{.ids = POSEMB_EXTRA_CONSTANT, .table = {.storage = POSEMB_BF16}}},
-            .rounding = i ? POSEMB_ROUND_EACH_STEP : POSEMB_ROUND_ONCE,
-            .token_scale = 3.0f};
+        const posemb_desc desc = {.dim = 2,
+                                  .tokens = {.storage = POSEMB_BF16},
+                                  .position_kind = POSEMB_LEARNED,
+                                  .extras = {{.ids = POSEMB_EXTRA_CONSTANT,
+                                              .table = {.storage = POSEMB_BF16},
+                                              .scale = 1.001953125f}},
+                                  .rounding = i ? POSEMB_ROUND_EACH_STEP : POSEMB_ROUND_ONCE,
+                                  .token_scale = 3.0f};
         float out[2];
         const posemb_host_args args = {.shape = {.batch = 1,
                                                  .length = 1,
@@ -1075,6 +1100,7 @@ int main(void)
         cmocka_unit_test(test_sums_have_the_strides_of_the_output),
         cmocka_unit_test(test_pads_of_learned_positions),
         cmocka_unit_test(test_positions_of_pads_are_not_looked_at),
+        cmocka_unit_test(test_a_pad_adds_zero),
         cmocka_unit_test(test_add_in_place_of_float16),
         cmocka_unit_test(test_narrow_tables),
         cmocka_unit_test(test_bytes_with_the_scale_of_row_and_table),

@@ -280,6 +280,7 @@ static void run_stage(struct stage *stage)
     stage->args.record = &record;
     if (posemb_reference_run(&stage->desc, &stage->args, &error) != POSEMB_OK)
         fail_msg("%s: %s", tsv_field(stage->line, "stage"), error.message);
+    stage->args.record = NULL;
     assert_memory_equal(&record, &clear, sizeof record);
 }
 

@@ -124,7 +124,7 @@ static const posemb_desc full = {
 
 static void test_what_is_set_stays(void **state)
 {
-    posemb_desc desc;
+    posemb_desc desc = {0};
 
     (void)state;
     assert_int_equal(posemb_desc_resolve(&full, &desc, NULL), POSEMB_OK);
@@ -198,8 +198,8 @@ static void test_resolving_twice_is_resolving_once(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        posemb_desc once;
-        posemb_desc twice;
+        posemb_desc once = {0};
+        posemb_desc twice = {0};
         posemb_error error = {.message = ""};
 
         if (posemb_desc_resolve(&rows[i], &once, &error) != POSEMB_OK ||
@@ -799,11 +799,11 @@ static void *address_of(posemb_host_args *args, enum posemb__input input)
 /* Each input that the call needs is missed by its name, and none that it does not. */
 static void test_missing_inputs_are_named(void **state)
 {
-    static const char memory[1];
+    char memory[1] = {0};
     const void *const there = memory;
     const void *const missing = NULL;
     struct posemb__call call;
-    posemb_host_args args = {.out = (void *)(uintptr_t)memory};
+    posemb_host_args args = {.out = memory};
     unsigned needed = 0;
 
     (void)state;

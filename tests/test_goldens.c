@@ -8,6 +8,7 @@
  */
 #include "file_bytes.h"
 #include "npy.h"
+#include "support/golden.h"
 #include "support/limits.h"
 
 #include <posemb/posemb.h>
@@ -27,11 +28,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRECISION   256
-#define MODELS_MAX  64
-#define COLUMNS_MAX 32
-#define PATH_SIZE   4096
-#define DIM_MAX     4096
+#define PRECISION  256
+#define MODELS_MAX 64
+#define DIM_MAX    4096
 
 #define TABLES_MIN       100
 #define RULES_MIN        30
@@ -50,176 +49,12 @@
 #define VALUE_ROUNDINGS 2.0
 #define ROUNDING        0x1p-24
 
-static const char *folder;
-
-/* ---- Files */
-
-static void *make_array(size_t count, size_t size)
+static uint32_t dim_of(const struct tsv_line *line)
 {
-    void *memory = calloc(count ? count : 1, size);
-
-    assert_non_null(memory);
-    return memory;
-}
-
-static void path_of(const char *name, char path[PATH_SIZE])
-{
-    const int length = snprintf(path, PATH_SIZE, "%s/%s", folder, name);
-
-    assert_true(length > 0 && length < PATH_SIZE);
-}
-
-/* The whole file, with a NUL behind it. */
-static char *read_file(const char *name, size_t *size)
-{
-    char path[PATH_SIZE];
-    file_bytes file;
-    posemb_error error = {.message = ""};
-    char *text;
-
-    path_of(name, path);
-    if (file_bytes_open(path, &file, &error) != POSEMB_OK)
-        fail_msg("%s", error.message);
-    text = make_array((size_t)file.size + 1, 1);
-    if (file_bytes_read(&file, 0, (size_t)file.size, text, &error) != POSEMB_OK)
-        fail_msg("%s", error.message);
-    file_bytes_close(&file);
-    *size = (size_t)file.size;
-    return text;
-}
-
-/* Lines of fields with tabs between them, below a header of as many fields. */
-struct tsv {
-    const char *name;
-    char *text;
-    size_t columns;
-    size_t lines;        /* without the header */
-    const char **fields; /* [1 + lines][columns] */
-};
-
-static size_t count_byte(const char *text, char byte)
-{
-    size_t count = 0;
-
-    for (; *text; text++)
-        count += *text == byte;
-    return count;
-}
-
-/* Cut a line at its tabs. */
-static void split_line(const struct tsv *tsv, char *line, const char **fields)
-{
-    if (count_byte(line, '\t') + 1 != tsv->columns)
-        fail_msg("%s: a line without %zu fields: %s", tsv->name, tsv->columns, line);
-    for (size_t column = 0; column < tsv->columns; column++) {
-        const size_t length = strcspn(line, "\t");
-
-        if (length == 0)
-            fail_msg("%s: an empty field", tsv->name);
-        line[length] = '\0';
-        fields[column] = line;
-        line += length + 1;
-    }
-}
-
-static struct tsv open_tsv(const char *name)
-{
-    struct tsv tsv = {.name = name};
-    size_t size;
-    char *line;
-
-    tsv.text = read_file(name, &size);
-    assert_int_equal(strlen(tsv.text), size);
-    assert_true(size > 0 && tsv.text[size - 1] == '\n');
-    tsv.lines = count_byte(tsv.text, '\n') - 1;
-    line = strchr(tsv.text, '\n');
-    *line = '\0';
-    tsv.columns = count_byte(tsv.text, '\t') + 1;
-    assert_in_range(tsv.columns, 1, COLUMNS_MAX);
-    tsv.fields = make_array((tsv.lines + 1) * tsv.columns, sizeof *tsv.fields);
-    split_line(&tsv, tsv.text, tsv.fields);
-    for (size_t n = 1; n <= tsv.lines; n++) {
-        char *const begin = line + 1;
-
-        line = strchr(begin, '\n');
-        *line = '\0';
-        split_line(&tsv, begin, tsv.fields + n * tsv.columns);
-    }
-    return tsv;
-}
-
-static void close_tsv(struct tsv *tsv)
-{
-    free(tsv->fields);
-    free(tsv->text);
-}
-
-/* One line of a table. */
-struct line {
-    const struct tsv *tsv;
-    const char **fields;
-};
-
-static struct line line_of(const struct tsv *tsv, size_t index)
-{
-    return (struct line){tsv, tsv->fields + (index + 1) * tsv->columns};
-}
-
-static const char *field(const struct line *line, const char *column)
-{
-    for (size_t c = 0; c < line->tsv->columns; c++)
-        if (strcmp(line->tsv->fields[c], column) == 0)
-            return line->fields[c];
-    fail_msg("%s has no column %s", line->tsv->name, column);
-    return "";
-}
-
-/* "-" stands for nothing. */
-static bool has(const struct line *line, const char *column)
-{
-    return strcmp(field(line, column), "-") != 0;
-}
-
-static double number_of(const char *text)
-{
-    char *end;
-    const double value = strtod(text, &end);
-
-    if (end == text || *end || !isfinite(value))
-        fail_msg("\"%s\" is no number", text);
-    return value;
-}
-
-static int64_t integer_of(const char *text)
-{
-    char *end;
-    const long long value = strtoll(text, &end, 10);
-
-    if (end == text || *end)
-        fail_msg("\"%s\" is no integer", text);
-    return value;
-}
-
-static uint32_t dim_of(const struct line *line)
-{
-    const int64_t dim = integer_of(field(line, "dim"));
+    const int64_t dim = tsv_integer(tsv_field(line, "dim"));
 
     assert_in_range(dim, 1, DIM_MAX);
     return (uint32_t)dim;
-}
-
-static npy_array read_npy(const char *name, npy_type type)
-{
-    char path[PATH_SIZE];
-    npy_array array;
-    posemb_error error = {.message = ""};
-
-    path_of(name, path);
-    if (npy_read(path, &array, &error) != POSEMB_OK)
-        fail_msg("%s", error.message);
-    if (array.type != type)
-        fail_msg("%s has numbers of type %d, not %d", name, (int)array.type, (int)type);
-    return array;
 }
 
 /* Rows of a framework's values. Floats are doubles here, exactly. */
@@ -259,7 +94,7 @@ static struct values read_doubles(const char *name)
     static const char magic[] = "\x93NUMPY\x01"; /* and the minor version, 0 */
     struct values values = {0};
     size_t size, header, bytes;
-    char *text = read_file(name, &size);
+    char *text = golden_read_file(name, &size);
 
     if (size < 10 || memcmp(text, magic, sizeof magic) != 0)
         fail_msg("%s is no .npy file of version 1", name);
@@ -269,7 +104,7 @@ static struct values read_doubles(const char *name)
     read_doubles_header(name, text + 10, header, &values);
     bytes = (size_t)(values.rows * values.dim) * sizeof(double);
     assert_int_equal(size, 10 + header + bytes);
-    values.data = make_array(bytes, 1);
+    values.data = golden_array(bytes, 1);
     memcpy(values.data, text + 10 + header, bytes);
     free(text);
     return values;
@@ -278,18 +113,18 @@ static struct values read_doubles(const char *name)
 /* A file of float or double, the last axis is that of the channels. */
 static struct values read_values(const char *name)
 {
-    char path[PATH_SIZE];
+    char path[GOLDEN_PATH_SIZE];
     npy_array array;
     struct values values = {0};
 
-    path_of(name, path);
+    golden_path(name, path);
     if (npy_read(path, &array, NULL) != POSEMB_OK)
         return read_doubles(name);
     if (array.type != NPY_F4 || array.rank < 2 || array.count == 0)
         fail_msg("%s has no rows of float", name);
     values.dim = array.shape[array.rank - 1];
     values.rows = array.count / values.dim;
-    values.data = make_array(array.count, sizeof(double));
+    values.data = golden_array(array.count, sizeof(double));
     for (uint64_t n = 0; n < array.count; n++)
         values.data[n] = ((const float *)array.data)[n];
     npy_free(&array);
@@ -437,7 +272,7 @@ static void fill_channels(const struct sinusoid *sinusoid, struct channel *chann
 
 static struct channel *make_channels(const struct sinusoid *sinusoid)
 {
-    struct channel *channels = make_array(sinusoid->dim, sizeof *channels);
+    struct channel *channels = golden_array(sinusoid->dim, sizeof *channels);
 
     fill_channels(sinusoid, channels);
     return channels;
@@ -518,12 +353,12 @@ static int compare_tallies(const void *a, const void *b)
     return strcmp(((const struct tally *)a)->model, ((const struct tally *)b)->model);
 }
 
-static void add_result(const struct line *line, double ours, double theirs)
+static void add_result(const struct tsv_line *line, double ours, double theirs)
 {
-    const bool executed = strcmp(field(line, "kind"), "executed") == 0;
-    struct tally *tally = tally_of(field(line, "model"));
+    const bool executed = strcmp(tsv_field(line, "kind"), "executed") == 0;
+    struct tally *tally = tally_of(tsv_field(line, "model"));
 
-    assert_true(executed || strcmp(field(line, "kind"), "formula") == 0);
+    assert_true(executed || strcmp(tsv_field(line, "kind"), "formula") == 0);
     tally->files++;
     tally->executed += executed ? 1 : 0;
     tally->ours = fmax(tally->ours, ours);
@@ -574,10 +409,10 @@ static double *parse_range(const char *text, uint32_t *count)
 
     if (colon == text || *colon != ':')
         fail_msg("\"%s\" is no range", text);
-    end = integer_of(colon + 1);
+    end = tsv_integer(colon + 1);
     assert_in_range(end - first, 1, 100000);
     *count = (uint32_t)(end - first);
-    positions = make_array(*count, sizeof *positions);
+    positions = golden_array(*count, sizeof *positions);
     for (uint32_t n = 0; n < *count; n++)
         positions[n] = (double)(first + n);
     return positions;
@@ -586,7 +421,7 @@ static double *parse_range(const char *text, uint32_t *count)
 /* "a,b,c" */
 static double *parse_list(char *text, uint32_t *count)
 {
-    double *positions = make_array(count_byte(text, ',') + 1, sizeof *positions);
+    double *positions = golden_array(tsv_count(text, ',') + 1, sizeof *positions);
 
     *count = 0;
     for (char *item = text; item;) {
@@ -594,7 +429,7 @@ static double *parse_list(char *text, uint32_t *count)
 
         if (comma)
             *comma = '\0';
-        positions[(*count)++] = number_of(item);
+        positions[(*count)++] = tsv_number(item);
         item = comma ? comma + 1 : NULL;
     }
     return positions;
@@ -604,7 +439,7 @@ static double *parse_list(char *text, uint32_t *count)
 static void parse_positions(struct golden *golden, const char *given)
 {
     const size_t size = strlen(given) + 1;
-    char *const text = make_array(size, 1);
+    char *const text = golden_array(size, 1);
     char *entry = text;
 
     memcpy(text, given, size);
@@ -631,7 +466,7 @@ static void combine_positions(struct golden *golden)
     golden->rows = 1;
     for (uint32_t axis = 0; axis < golden->axes; axis++)
         golden->rows *= golden->counts[axis];
-    golden->positions = make_array(golden->rows * golden->axes, sizeof(double));
+    golden->positions = golden_array(golden->rows * golden->axes, sizeof(double));
     for (uint64_t row = 0; row < golden->rows; row++) {
         uint64_t rest = row;
 
@@ -649,12 +484,12 @@ static void read_coordinates(struct golden *golden, const char *positions)
     npy_array array;
 
     assert_int_equal(positions[0], '@');
-    array = read_npy(positions + 1, NPY_F4);
+    array = golden_read_npy(positions + 1, NPY_F4);
     assert_int_equal(array.rank, 2);
     assert_int_equal(array.shape[1], golden->axes);
     golden->is_float = true;
     golden->rows = array.shape[0];
-    golden->positions = make_array(array.count, sizeof(double));
+    golden->positions = golden_array(array.count, sizeof(double));
     for (uint64_t n = 0; n < array.count; n++)
         golden->positions[n] = ((const float *)array.data)[n];
     npy_free(&array);
@@ -726,7 +561,7 @@ static void parse_override(struct golden *golden, const char *text)
     else if (strcmp(text, "denominator=floor") == 0)
         golden->desc.denominator = POSEMB_DENOMINATOR_FLOOR;
     else if (strncmp(text, "shift=", 6) == 0)
-        golden->desc.shift = number_of(text + 6);
+        golden->desc.shift = tsv_number(text + 6);
     else if (strncmp(text, "dims=", 5) == 0)
         parse_dims(golden, text + 5);
     else
@@ -750,15 +585,15 @@ static void parse_overrides(struct golden *golden, const char *given)
 }
 
 /* The amplitude of the line, or that of the convention. */
-static void set_amplitude(struct golden *golden, const struct line *line)
+static void set_amplitude(struct golden *golden, const struct tsv_line *line)
 {
     const posemb_convention convention = golden->desc.convention;
 
     mpfr_init2(golden->exact_amplitude, PRECISION);
     mpfr_set_ui(golden->exact_amplitude, 1, MPFR_RNDN);
-    if (has(line, "amplitude")) {
-        golden->desc.amplitude = (float)number_of(field(line, "amplitude"));
-        mpfr_set_d(golden->exact_amplitude, number_of(field(line, "amplitude")), MPFR_RNDN);
+    if (tsv_has(line, "amplitude")) {
+        golden->desc.amplitude = (float)tsv_number(tsv_field(line, "amplitude"));
+        mpfr_set_d(golden->exact_amplitude, tsv_number(tsv_field(line, "amplitude")), MPFR_RNDN);
     } else if (convention == POSEMB_XTRANSFORMERS || convention == POSEMB_MLX) {
         mpfr_set_ui(golden->exact_amplitude, convention == POSEMB_MLX ? 2 : 1, MPFR_RNDN);
         mpfr_div_ui(golden->exact_amplitude, golden->exact_amplitude, golden->desc.dim, MPFR_RNDN);
@@ -787,7 +622,7 @@ static void set_channels(struct golden *golden)
     const posemb_grid *grid = &golden->desc.grid;
     uint32_t channel = 0;
 
-    golden->channels = make_array(golden->desc.dim, sizeof *golden->channels);
+    golden->channels = golden_array(golden->desc.dim, sizeof *golden->channels);
     for (uint32_t k = 0; k < golden->axes; k++) {
         const uint32_t dim = grid->axes ? grid->dim[k] : golden->desc.dim;
         const struct sinusoid sinusoid = segment_sinusoid(&golden->desc, dim);
@@ -802,25 +637,25 @@ static void set_channels(struct golden *golden)
     golden->omega = golden->desc.frequency * golden->desc.position_scale;
 }
 
-static void open_golden(const struct line *line, struct golden *golden)
+static void open_golden(const struct tsv_line *line, struct golden *golden)
 {
     memset(golden, 0, sizeof *golden);
-    golden->file = field(line, "file");
-    golden->max_error = number_of(field(line, "max_error"));
+    golden->file = tsv_field(line, "file");
+    golden->max_error = tsv_number(tsv_field(line, "max_error"));
     golden->desc = (posemb_desc){.dim = dim_of(line),
                                  .operation = POSEMB_TABLE,
-                                 .convention = convention_of(field(line, "convention")),
-                                 .base = number_of(field(line, "base")),
-                                 .frequency = number_of(field(line, "frequency")),
-                                 .position_scale = number_of(field(line, "position_scale"))};
+                                 .convention = convention_of(tsv_field(line, "convention")),
+                                 .base = tsv_number(tsv_field(line, "base")),
+                                 .frequency = tsv_number(tsv_field(line, "frequency")),
+                                 .position_scale = tsv_number(tsv_field(line, "position_scale"))};
     set_amplitude(golden, line);
-    parse_axes(golden, field(line, "axes"));
-    parse_overrides(golden, field(line, "overrides"));
+    parse_axes(golden, tsv_field(line, "axes"));
+    parse_overrides(golden, tsv_field(line, "overrides"));
     set_channels(golden);
     if (golden->is_explicit) {
-        read_coordinates(golden, field(line, "positions"));
+        read_coordinates(golden, tsv_field(line, "positions"));
     } else {
-        parse_positions(golden, field(line, "positions"));
+        parse_positions(golden, tsv_field(line, "positions"));
         combine_positions(golden);
     }
 }
@@ -838,9 +673,9 @@ static void close_golden(struct golden *golden)
 static float *run_explicit(const struct golden *golden)
 {
     const uint64_t count = golden->rows * golden->axes;
-    float *const out = make_array(golden->rows * golden->desc.dim, sizeof *out);
-    int64_t *const integers = make_array(count, sizeof *integers);
-    float *const floats = make_array(count, sizeof *floats);
+    float *const out = golden_array(golden->rows * golden->desc.dim, sizeof *out);
+    int64_t *const integers = golden_array(count, sizeof *integers);
+    float *const floats = golden_array(count, sizeof *floats);
     posemb_desc desc = golden->desc;
     const posemb_host_args args = {
         .shape = {.batch = 1, .length = golden->rows},
@@ -903,7 +738,7 @@ static float *run_index(const struct golden *golden)
     }
     desc.positions = POSEMB_POSITIONS_INDEX;
     args.shape.start = start;
-    args.out = out = make_array(golden->rows * golden->desc.dim, sizeof *out);
+    args.out = out = golden_array(golden->rows * golden->desc.dim, sizeof *out);
     if (posemb_reference_run(&desc, &args, &error) != POSEMB_OK)
         fail_msg("%s: %s", golden->file, error.message);
     return out;
@@ -956,10 +791,10 @@ static void compare_table(const struct golden *golden, const float *ours,
 }
 
 /* Returns whether the rule INDEX was checked, too. */
-static bool check_table(const struct line *line)
+static bool check_table(const struct tsv_line *line)
 {
     static struct golden golden;
-    struct values theirs = read_values(field(line, "file"));
+    struct values theirs = read_values(tsv_field(line, "file"));
     struct errors errors = {0.0, 0.0};
     float *ours, *indexed;
     bool is_indexed;
@@ -986,12 +821,12 @@ static bool check_table(const struct line *line)
 
 static void test_tables(void **state)
 {
-    struct tsv tsv = open_tsv("index.tsv");
+    struct tsv tsv = tsv_open("index.tsv");
     unsigned indexed = 0;
 
     (void)state;
     for (size_t n = 0; n < tsv.lines; n++) {
-        const struct line line = line_of(&tsv, n);
+        const struct tsv_line line = tsv_line_at(&tsv, n);
 
         indexed += check_table(&line) ? 1 : 0;
     }
@@ -1000,7 +835,7 @@ static void test_tables(void **state)
     print_tallies();
     printf("%zu tables; %u of them are grids that the rule INDEX gives as well\n", tsv.lines,
            indexed);
-    close_tsv(&tsv);
+    tsv_close(&tsv);
 }
 
 /* ---- The rules of positions.tsv and encode.tsv */
@@ -1014,32 +849,32 @@ static size_t word_of(const char *text, const char *const *words, const char *co
     return 0;
 }
 
-static posemb_position_rule rule_of(const struct line *line)
+static posemb_position_rule rule_of(const struct tsv_line *line)
 {
     static const char *const words[] = {"index", "count", "count-before", "ragged", NULL};
     static const posemb_position_rule rules[] = {POSEMB_POSITIONS_INDEX, POSEMB_POSITIONS_COUNT,
                                                  POSEMB_POSITIONS_COUNT_BEFORE,
                                                  POSEMB_POSITIONS_RAGGED};
 
-    return rules[word_of(field(line, "rule"), words, "rule")];
+    return rules[word_of(tsv_field(line, "rule"), words, "rule")];
 }
 
-static posemb_padding padding_of(const struct line *line)
+static posemb_padding padding_of(const struct tsv_line *line)
 {
     static const char *const words[] = {"none", "token", "mask", "left-count", NULL};
     static const posemb_padding paddings[] = {POSEMB_PADDING_NONE, POSEMB_PADDING_TOKEN,
                                               POSEMB_PADDING_MASK, POSEMB_PADDING_LEFT_COUNT};
 
-    return paddings[word_of(field(line, "padding"), words, "padding")];
+    return paddings[word_of(tsv_field(line, "padding"), words, "padding")];
 }
 
-static posemb_pad_policy policy_of(const struct line *line)
+static posemb_pad_policy policy_of(const struct tsv_line *line)
 {
     static const char *const words[] = {"computed", "zero-position", "zero-row", NULL};
     static const posemb_pad_policy policies[] = {POSEMB_PAD_COMPUTED, POSEMB_PAD_ZERO_POSITION,
                                                  POSEMB_PAD_ZERO_ROW};
 
-    return policies[word_of(field(line, "policy"), words, "policy")];
+    return policies[word_of(tsv_field(line, "policy"), words, "policy")];
 }
 
 /* A call as a line has it, and what it gives. */
@@ -1059,17 +894,17 @@ struct call {
 };
 
 /* What the line says of rule and padding. */
-static void parse_call(const struct line *line, struct call *call)
+static void parse_call(const struct tsv_line *line, struct call *call)
 {
     call->desc.positions = rule_of(line);
     call->desc.padding = padding_of(line);
     call->desc.pad_policy = policy_of(line);
     if (call->desc.padding == POSEMB_PADDING_TOKEN)
-        call->desc.pad_id = integer_of(field(line, "pad_id"));
+        call->desc.pad_id = tsv_integer(tsv_field(line, "pad_id"));
     else
-        assert_false(has(line, "pad_id"));
-    call->start = integer_of(field(line, "start"));
-    call->past = (uint64_t)integer_of(field(line, "past"));
+        assert_false(tsv_has(line, "pad_id"));
+    call->start = tsv_integer(tsv_field(line, "start"));
+    call->past = (uint64_t)tsv_integer(tsv_field(line, "past"));
     assert_in_range(call->past, 0, 1000);
 }
 
@@ -1121,8 +956,8 @@ static void run_call(struct call *call, const posemb_desc *desc, int64_t start)
 {
     const uint64_t tokens = call->batch * call->length;
     const bool ragged = desc->positions == POSEMB_POSITIONS_RAGGED;
-    int64_t *const no_ids = make_array(tokens, sizeof *no_ids);
-    float *const rows = make_array(tokens * desc->dim, sizeof *rows);
+    int64_t *const no_ids = golden_array(tokens, sizeof *no_ids);
+    float *const rows = golden_array(tokens * desc->dim, sizeof *rows);
     posemb_record record = POSEMB_RECORD_CLEAR;
     posemb_error error = {.message = ""};
     posemb_desc typed = *desc;
@@ -1158,9 +993,9 @@ static void make_outputs(struct call *call)
 {
     const uint64_t tokens = call->batch * call->length;
 
-    call->positions = make_array(tokens, sizeof *call->positions);
-    call->kept = make_array(tokens, sizeof *call->kept);
-    call->out = make_array(tokens * call->desc.dim, sizeof *call->out);
+    call->positions = golden_array(tokens, sizeof *call->positions);
+    call->kept = golden_array(tokens, sizeof *call->kept);
+    call->out = golden_array(tokens * call->desc.dim, sizeof *call->out);
 }
 
 static void close_call(struct call *call)
@@ -1225,9 +1060,9 @@ static void compare_row(const struct call *call, uint64_t n, const struct channe
     }
 }
 
-static void compare_values(const struct line *line, const struct call *call)
+static void compare_values(const struct tsv_line *line, const struct call *call)
 {
-    struct values theirs = read_values(field(line, "file_values"));
+    struct values theirs = read_values(tsv_field(line, "file_values"));
     const struct sinusoid sinusoid = default_sinusoid(call->desc.convention, call->desc.dim);
     struct channel *channels = make_channels(&sinusoid);
 
@@ -1282,7 +1117,7 @@ static bool check_preset(struct call *call, const char *model, const int64_t *ex
 static void mask_pads(const struct call *call, struct call *masked)
 {
     const uint64_t columns = call->past + call->length;
-    int64_t *const mask = make_array(call->batch * columns, sizeof *mask);
+    int64_t *const mask = golden_array(call->batch * columns, sizeof *mask);
 
     for (uint64_t b = 0; b < call->batch; b++)
         for (uint64_t column = 0; column < columns; column++)
@@ -1325,34 +1160,34 @@ static uint64_t vocab_of(const struct call *call)
 }
 
 /* Returns whether a preset was checked. */
-static bool check_rule(const struct line *line)
+static bool check_rule(const struct tsv_line *line)
 {
-    struct call call = {.file = field(line, "file_positions")};
-    npy_array expected = read_npy(call.file, NPY_I8);
-    const bool tokens_only = strcmp(field(line, "compare"), "tokens") == 0;
+    struct call call = {.file = tsv_field(line, "file_positions")};
+    npy_array expected = golden_read_npy(call.file, NPY_I8);
+    const bool tokens_only = strcmp(tsv_field(line, "compare"), "tokens") == 0;
     float *table;
     bool has_preset;
 
-    assert_true(tokens_only || strcmp(field(line, "compare"), "all") == 0);
+    assert_true(tokens_only || strcmp(tsv_field(line, "compare"), "all") == 0);
     assert_int_equal(expected.rank, 2);
-    call.given = read_npy(field(line, "file_ids"), NPY_I8);
+    call.given = golden_read_npy(tsv_field(line, "file_ids"), NPY_I8);
     call.batch = expected.shape[0];
     call.length = expected.shape[1];
-    call.desc.dim = has(line, "dim") ? dim_of(line) : 8;
-    if (has(line, "convention"))
-        call.desc.convention = convention_of(field(line, "convention"));
+    call.desc.dim = tsv_has(line, "dim") ? dim_of(line) : 8;
+    if (tsv_has(line, "convention"))
+        call.desc.convention = convention_of(tsv_field(line, "convention"));
     parse_call(line, &call);
     check_given_shape(&call);
     /* TABLE knows no ids: where those are the padding, the rows of an empty table do. */
     call.desc.operation = call.desc.padding == POSEMB_PADDING_TOKEN ? POSEMB_ENCODE : POSEMB_TABLE;
     call.vocab = vocab_of(&call);
-    call.table = table = make_array(call.vocab * call.desc.dim, sizeof *table);
+    call.table = table = golden_array(call.vocab * call.desc.dim, sizeof *table);
     make_outputs(&call);
     run_call(&call, &call.desc, call.start);
     compare_positions(&call, expected.data, tokens_only);
-    if (has(line, "file_values"))
+    if (tsv_has(line, "file_values"))
         compare_values(line, &call);
-    has_preset = check_preset_either(&call, field(line, "model"), expected.data, tokens_only);
+    has_preset = check_preset_either(&call, tsv_field(line, "model"), expected.data, tokens_only);
     free(table);
     close_call(&call);
     npy_free(&expected);
@@ -1361,23 +1196,23 @@ static bool check_rule(const struct line *line)
 
 static void test_rules(void **state)
 {
-    struct tsv tsv = open_tsv("positions.tsv");
+    struct tsv tsv = tsv_open("positions.tsv");
     unsigned presets = 0;
 
     (void)state;
     for (size_t n = 0; n < tsv.lines; n++) {
-        const struct line line = line_of(&tsv, n);
+        const struct tsv_line line = tsv_line_at(&tsv, n);
 
         if (check_rule(&line))
             presets++;
         else
-            printf("%s: no preset with this rule: %s, %s\n", field(&line, "file_positions"),
-                   field(&line, "rule"), field(&line, "padding"));
+            printf("%s: no preset with this rule: %s, %s\n", tsv_field(&line, "file_positions"),
+                   tsv_field(&line, "rule"), tsv_field(&line, "padding"));
     }
     assert_true(tsv.lines >= RULES_MIN);
     assert_true(presets >= PRESET_RULES_MIN);
     printf("%zu position rules; %u of them are those of presets\n", tsv.lines, presets);
-    close_tsv(&tsv);
+    tsv_close(&tsv);
 }
 
 /* ---- encode.tsv: whole stages */
@@ -1439,10 +1274,10 @@ static double compare_sum(const struct call *call, uint64_t n, uint32_t c, doubl
     return their_error;
 }
 
-static void compare_sums(const struct line *line, const struct call *call,
+static void compare_sums(const struct tsv_line *line, const struct call *call,
                          const struct values *theirs)
 {
-    const double max_error = number_of(field(line, "max_error"));
+    const double max_error = tsv_number(tsv_field(line, "max_error"));
     const struct sinusoid sinusoid = default_sinusoid(call->desc.convention, call->desc.dim);
     struct channel *channels = make_channels(&sinusoid);
     double worst = 0.0;
@@ -1467,7 +1302,7 @@ static void compare_preset_stage(struct call *call, const char *model)
 
     if (!find_preset(call, model, &preset, &start))
         fail_msg("%s: no preset of %s has this rule", call->file, model);
-    call->out = make_array(count, sizeof *call->out);
+    call->out = golden_array(count, sizeof *call->out);
     run_call(call, &preset, start);
     if (posemb_compare_bits(own, call->out, count, NULL) != 0)
         fail_msg("%s: the preset of %s gives other bits", call->file, model);
@@ -1475,24 +1310,24 @@ static void compare_preset_stage(struct call *call, const char *model)
     call->out = own;
 }
 
-static void check_stage(const struct line *line)
+static void check_stage(const struct tsv_line *line)
 {
-    struct call call = {.file = field(line, "file_out")};
-    npy_array table = read_npy(field(line, "file_table"), NPY_F4);
+    struct call call = {.file = tsv_field(line, "file_out")};
+    npy_array table = golden_read_npy(tsv_field(line, "file_table"), NPY_F4);
     struct values theirs = read_values(call.file);
     const double scale = sqrt((double)dim_of(line));
 
-    assert_string_equal(field(line, "token_scale"), "sqrt(D)");
+    assert_string_equal(tsv_field(line, "token_scale"), "sqrt(D)");
     if (scale != 4.0)
         fail_msg("%s: where sqrt(D) is no power of two the bounds need the rounding of products",
                  call.file);
-    call.given = read_npy(field(line, "file_ids"), NPY_I8);
+    call.given = golden_read_npy(tsv_field(line, "file_ids"), NPY_I8);
     assert_int_equal(call.given.rank, 2);
     call.batch = call.given.shape[0];
     call.length = call.given.shape[1];
     call.desc.operation = POSEMB_ENCODE;
     call.desc.dim = dim_of(line);
-    call.desc.convention = convention_of(field(line, "convention"));
+    call.desc.convention = convention_of(tsv_field(line, "convention"));
     call.desc.token_scale = (float)scale;
     parse_call(line, &call);
     assert_true(has_ids(&call) && call.desc.pad_policy != POSEMB_PAD_ZERO_ROW);
@@ -1504,7 +1339,7 @@ static void check_stage(const struct line *line)
     make_outputs(&call);
     run_call(&call, &call.desc, call.start);
     compare_sums(line, &call, &theirs);
-    compare_preset_stage(&call, field(line, "model"));
+    compare_preset_stage(&call, tsv_field(line, "model"));
     close_call(&call);
     npy_free(&table);
     free(theirs.data);
@@ -1512,17 +1347,17 @@ static void check_stage(const struct line *line)
 
 static void test_stages(void **state)
 {
-    struct tsv tsv = open_tsv("encode.tsv");
+    struct tsv tsv = tsv_open("encode.tsv");
 
     (void)state;
     for (size_t n = 0; n < tsv.lines; n++) {
-        const struct line line = line_of(&tsv, n);
+        const struct tsv_line line = tsv_line_at(&tsv, n);
 
         check_stage(&line);
     }
     assert_true(tsv.lines >= STAGES_MIN);
     printf("%zu embedding stages, all of them those of presets\n", tsv.lines);
-    close_tsv(&tsv);
+    tsv_close(&tsv);
 }
 
 int main(int argc, char **argv)
@@ -1537,6 +1372,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: test_goldens FOLDER\n");
         return 2;
     }
-    folder = argv[1];
+    golden_folder = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -493,13 +493,19 @@ static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **stat
     const bool whole = strcmp(test_level(), "whole") == 0;
     struct support_random random = support_random_from(7);
     struct coverage coverage;
-    const size_t count = whole ? list_product(programs) : cover_pairs(programs);
+    const char *wanted = getenv("POSEMB_TEST_PROGRAMS");
+    const size_t most = wanted ? strtoull(wanted, NULL, 10) : PROGRAMS_MAX;
+    const size_t all = whole ? list_product(programs) : cover_pairs(programs);
+    const size_t count = all < most ? all : most;
 
     memset(&coverage, 0, sizeof coverage);
     for (size_t i = 0; i < count; i++)
         run_program(*state, &random, &programs[i], small ? 4 : 10, small, &coverage);
     print_message("level %s: %zu programs, %zu calls\n", test_level(), count, coverage.calls);
-    assert_true(coverage.calls > 0 && coverage.clamped > 0 && coverage.nan_rows > 0);
+    assert_true(coverage.calls > 0);
+    if (count < all)
+        return;
+    assert_true(coverage.clamped > 0 && coverage.nan_rows > 0);
     assert_true(coverage.prompts > 0 && coverage.shards > 0 && coverage.in_place > 0);
     assert_true(coverage.sums > 0 && coverage.extras_bad > 0);
 }

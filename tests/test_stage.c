@@ -1,7 +1,11 @@
 /* Tables, storage types, extra tables, norms and policies: devices and the reference agree in every
- * bit, and in every output. POSEMB_TEST_LEVEL: small, pairs  any two values of any two factors meet
- * in a program; small has fewer and shorter calls whole         the product of storage types,
- * positions, extra tables and norms: a quarter of an hour and more */
+ * bit, and in every output. POSEMB_TEST_LEVEL:
+ *
+ *     small, pairs  any two values of any two factors meet in a program; small has fewer and
+ *                   shorter calls
+ *     whole         the product of storage types, positions, extra tables and norms: an hour
+ *
+ * POSEMB_TEST_PROGRAMS: so many of the programs alone, for slow implementations. */
 #include "desc.h"
 #include "stage_call.h"
 #include "storage.h"

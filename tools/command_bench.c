@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [--shape BxSxD | --rules | --parts | --first-calls] "
+    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls] "
     "[--json "
     "FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
@@ -377,7 +377,8 @@ static int bench_target(const struct target *target, void *context)
     }
     if (report->options->parts) {
         printf("%s\n", target_name(target));
-        return run_all_parts(target, report);
+        return report->options->has_shape ? run_parts(target, report->options->shape, report)
+                                          : run_all_parts(target, report);
     }
     memcpy(cases, default_cases, sizeof cases);
     if (report->options->has_shape)
@@ -439,9 +440,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls + options->rules + options->parts + options->has_shape > 1)
+    if (options->first_calls + options->rules + (options->parts || options->has_shape) > 1)
         return command_usage(arguments[0],
-                             "--shape, --rules, --parts and --first-calls exclude each other");
+                             "--shape or --parts, --rules and --first-calls exclude each other");
     return EXIT_DONE;
 }
 

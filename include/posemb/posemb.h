@@ -302,7 +302,7 @@ typedef enum posemb_rounding {
     POSEMB_ROUND_ONCE = 1,       /**< at the store */
     POSEMB_ROUND_EACH_STEP = 2 /**< each step to the storage of the token table (of `rows` for ADD,
                                   of the output for TABLE), as frameworks do that compute in it: see
-                                  the top of this file. Not with an I8 table */
+                                  the top of this file. Not with a token table of I8 */
 } posemb_rounding;
 
 /**
@@ -563,8 +563,9 @@ typedef struct posemb_shape {
     uint64_t vocab;       /**< V, rows of the token table E, >= 1; ENCODE only */
     uint64_t shard_first; /**< vocabulary shards: `table` has the rows shard_first ... shard_first +
                              shard_rows - 1 of E alone. Other ids of the vocabulary have a row of
-                             zeros there, so that the sums of all ranks add up. Let one rank alone
-                             add positions and extra tables */
+                             zeros there, so that the sums of all ranks add up (a -0 may become
+                             +0). Let one rank alone add positions and extra tables, and have soft
+                             prompts other than zeros; normalise what was added up */
     uint64_t shard_rows;  /**< 0: V */
     uint64_t prompt_rows; /**< soft prompts: the ids V ... V + prompt_rows - 1 name rows of `rows`;
                              0 without soft prompts */

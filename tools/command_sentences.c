@@ -1,7 +1,8 @@
 /* posemb sentences: what positions do to sentences, on the token rows of a real model. */
 #include "bench.h"
 #include "command.h"
-#include "inputs.h"
+#include "options.h"
+#include "stage_tables.h"
 #include "target.h"
 
 #include <ctype.h>

@@ -2,6 +2,7 @@
 #include "stage_run.h"
 
 #include "command.h"
+#include "storage.h"
 #include "target.h"
 
 #include <inttypes.h>
@@ -128,6 +129,19 @@ static int judge_record(const struct stage_options *options, const struct inputs
     return EXIT_DONE;
 }
 
+/* The first values of the first token, of a model's stage. */
+static void print_first(const struct inputs *inputs)
+{
+    const posemb_desc *desc = &inputs->desc;
+
+    if (inputs->args.shape.batch * inputs->args.shape.length == 0)
+        return;
+    printf("token 0, id %" PRId64 ":", int_at(&inputs->ids, 0));
+    for (uint32_t channel = 0; channel < 4 && channel < desc->dim; channel++)
+        printf(" %.6f", (double)posemb__load_element(inputs->args.out, channel, desc->out_storage));
+    printf("%s\n", desc->dim > 4 ? " ..." : "");
+}
+
 static int write_out(const struct stage_options *options, const struct inputs *inputs,
                      const struct target *target)
 {
@@ -149,6 +163,8 @@ static int write_out(const struct stage_options *options, const struct inputs *i
     for (uint32_t i = 0; i < inputs->out_rank; i++)
         printf("%s%" PRIu64, i ? ", " : "", inputs->out_shape[i]);
     printf("], computed on %s\n", target_name(target));
+    if (options->model_file)
+        print_first(inputs);
     return EXIT_DONE;
 }
 

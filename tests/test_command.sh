@@ -665,6 +665,19 @@ run 0 encode --ids "$source/data/two-sentences.ids.npy" --model-file "$whole" --
 says stdout "words [220, 384] float32, positions [64, 384] float32, types [2, 384] float32" \
     "LayerNorm with epsilon 1e-12" "float32 [2, 6, 384]"
 
+echo "-- the README's calls of encode"
+# Each on one line, its files those of this test.
+awk '/^    build\/posemb encode/ { on = 1 }
+     on { line = line $0; if (sub(/\\$/, "", line)) next; print line; line = ""; on = 0 }' \
+    "$source/README.md" |
+    sed -e "s|build/posemb encode||" -e "s|build/|$folder/|g" -e "s|data/|$source/data/|g" >calls
+holds "the README calls encode" test "$(wc -l <calls)" -ge 5
+while read -r -a call; do
+    run 0 encode "${call[@]}"
+done <calls
+run 0 encode --ids "$source/data/two-sentences.ids.npy" --model-file "$whole" --out-type f16 --out out.npy
+holds "the pieces are the whole" cmp out.npy pieces.npy
+
 echo "-- empty"
 same_bits encode --ids ids_empty.npy "${tokens[@]}"
 shaped out.npy "(0, 16)" 0
@@ -772,6 +785,7 @@ unset POSEMB_DEVICE
 
 echo "-- verify"
 run 0 verify
+sed -i '/^[0-9]* warnings* generated\.$/d' stderr # a driver's compiler may say so
 silent stderr
 says stdout "$name" "0 differ from the reference" "the same bits"
 lacks "$last: a mismatch" grep -q MISMATCH stdout
@@ -819,6 +833,10 @@ silent stderr
 says stdout "without positions: 3 of 3" "the same bag of rows" "with positions:    1 of 3" \
     "differ from the reference: 0" "a plain copy"
 shaped out.npy "(6, 16)" 96
+run 0 sentences "${model[@]}" --device reference --ids-out words.npy --positions-out places.npy \
+    "dog chased cat" "cat chased dog"
+encode 0 --ids words.npy --positions places.npy "${tokens[@]}" --scale sqrt --device reference --out other.npy
+holds "the words of sentences are input of encode" cmp out.npy other.npy
 run 0 sentences "${model[@]}" --device reference "The DOG saw a bird" "the dog saw a bird"
 says stdout "with positions:    5 of 5: the sentences are the same" "not measured on the reference"
 shaped out.npy "(10, 16)" 160

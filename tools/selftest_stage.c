@@ -15,7 +15,8 @@ enum {
     EXTRA_ROWS = 5,
     PROMPT_ROWS = 3,
     START = 33, /* so that positions leave the table */
-    BLOCKS_MAX = 16
+    BLOCKS_MAX = 16,
+    ALIGNMENT = 64
 };
 
 /* Each is a program of its own: a cover of what tables, output and norm can be. */
@@ -120,20 +121,27 @@ size_t selftest_stage_count(void)
     return sizeof stages / sizeof *stages;
 }
 
-/* Memory of one case, freed together. */
+/* Memory of one case, in one piece. */
 struct blocks {
-    void *block[BLOCKS_MAX];
-    size_t count;
-    bool failed;
+    unsigned char *memory;
+    size_t used;
     uint64_t state; /* of the random numbers */
 };
 
+/* All blocks of a case, none of elements larger than floats. */
+static size_t bytes_of_case(size_t tokens, size_t dim)
+{
+    const size_t rows = VOCAB + POSITION_ROWS + EXTRA_ROWS + PROMPT_ROWS + 2 + 3 * tokens;
+
+    return rows * dim * sizeof(float) + 2 * tokens * sizeof(int64_t) +
+           (VOCAB + POSITION_ROWS + EXTRA_ROWS) * sizeof(float) + (size_t)BLOCKS_MAX * ALIGNMENT;
+}
+
 static void *make_block(struct blocks *blocks, size_t bytes)
 {
-    void *made = calloc(bytes ? bytes : 1, 1);
+    void *made = blocks->memory + blocks->used;
 
-    blocks->failed = blocks->failed || !made;
-    blocks->block[blocks->count++] = made;
+    blocks->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return made;
 }
 
@@ -189,7 +197,7 @@ static void *make_rows(struct blocks *blocks, uint64_t rows, uint32_t dim, posem
     const size_t size = npy_type_size(storage_npy_type(storage));
     void *data = make_block(blocks, (size_t)rows * dim * size);
 
-    for (uint64_t row = 0; data && row < rows; row++)
+    for (uint64_t row = 0; row < rows; row++)
         for (uint32_t channel = 0; channel < dim; channel++) {
             const float value = (float)(int32_t)(xorshift_next(&blocks->state) >> 32) * 0x1p-30f;
             uint32_t bits;
@@ -205,7 +213,7 @@ static const float *make_scales(struct blocks *blocks, uint64_t rows)
 {
     float *scales = make_block(blocks, (size_t)rows * sizeof *scales);
 
-    for (uint64_t row = 0; scales && row < rows; row++)
+    for (uint64_t row = 0; row < rows; row++)
         scales[row] = (float)(row + 1) * 0x1.8p-8f;
     return scales;
 }
@@ -216,7 +224,7 @@ static void *make_ids(struct blocks *blocks, uint64_t count, posemb_number_type 
     const bool wide = type == POSEMB_INT64;
     void *ids = make_block(blocks, (size_t)count * (wide ? 8 : 4));
 
-    for (uint64_t i = 0; ids && i < count; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         const int64_t id = (int64_t)(xorshift_next(&blocks->state) % (rows + 2)) - 1;
         const int32_t narrow = (int32_t)id;
 
@@ -286,8 +294,6 @@ static posemb_status compare(const struct target *target, const posemb_desc *des
                      make_block(blocks, values * sizeof(float))};
     posemb_status status;
 
-    if (blocks->failed)
-        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the self-test");
     args->out = rows[0];
     args->record = &expected;
     status = posemb_reference_run(desc, args, error);
@@ -306,6 +312,29 @@ static posemb_status compare(const struct target *target, const posemb_desc *des
     return POSEMB_OK;
 }
 
+static posemb_status run_case(const struct target *target, const posemb_desc *desc, size_t index,
+                              struct selftest_group *group, posemb_error *error)
+{
+    struct blocks blocks = {.state = 0x9e3779b97f4a7c15u + index};
+    posemb_host_args args = {.shape = {.batch = cases[index].batch,
+                                       .length = cases[index].length,
+                                       .vocab = VOCAB,
+                                       .prompt_rows = desc->soft_prompts ? PROMPT_ROWS : 0,
+                                       .position_rows = POSITION_ROWS,
+                                       .start = START}};
+    posemb_status status;
+
+    args.shape.extras[0] = (posemb_extra_shape){.rows = EXTRA_ROWS, .id = EXTRA_ROWS - 1};
+    blocks.memory =
+        calloc(1, bytes_of_case((size_t)cases[index].batch * cases[index].length, desc->dim));
+    if (!blocks.memory)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the self-test");
+    make_arguments(desc, &args, &blocks);
+    status = compare(target, desc, &args, &blocks, group, error);
+    free(blocks.memory);
+    return status;
+}
+
 posemb_status selftest_stage_run(const struct target *target, size_t index,
                                  struct selftest_group *group, posemb_error *error)
 {
@@ -317,20 +346,8 @@ posemb_status selftest_stage_run(const struct target *target, size_t index,
     desc.token_scale = 1.75f;
     desc.concurrency = 1;
     for (size_t i = 0; status == POSEMB_OK && i < CASES; i++) {
-        struct blocks blocks = {.state = 0x9e3779b97f4a7c15u + i};
-        posemb_host_args args = {.shape = {.batch = cases[i].batch,
-                                           .length = cases[i].length,
-                                           .vocab = VOCAB,
-                                           .prompt_rows = desc.soft_prompts ? PROMPT_ROWS : 0,
-                                           .position_rows = POSITION_ROWS,
-                                           .start = START}};
-
-        args.shape.extras[0] = (posemb_extra_shape){.rows = EXTRA_ROWS, .id = EXTRA_ROWS - 1};
         desc.dim = cases[i].dim;
-        make_arguments(&desc, &args, &blocks);
-        status = compare(target, &desc, &args, &blocks, group, error);
-        for (size_t k = 0; k < blocks.count; k++)
-            free(blocks.block[k]);
+        status = run_case(target, &desc, i, group, error);
     }
     return status;
 }

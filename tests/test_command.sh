@@ -597,6 +597,10 @@ config bert '"model_type":"roberta","layer_norm_eps":1e-12,"pad_token_id":3'
 encode 0 "${ids[@]}" --model-file bert.safetensors --norm none --positions-out used.npy --out out.npy
 encode 0 "${typed[@]}" --model roberta --pad-id 3 --start 3 --out other.npy
 holds "the config's pad id is also where positions begin" cmp out.npy other.npy
+config bert '"model_type":"bart"'
+encode 0 "${ids[@]}" --model-file bert.safetensors --norm none --out out.npy
+encode 0 "${typed[@]}" --start 2 --out other.npy
+holds "bart counts from 2" cmp out.npy other.npy
 config bert '"model_type":"marian","scale_embedding":true'
 encode 0 "${ids[@]}" --model-file bert.safetensors --norm none --out out.npy
 says stdout "(not used)" "words times 4 + marian-hf sinusoids"

@@ -543,6 +543,11 @@ usage --scales scales.npy encode "${ids[@]}" --model-file bert.safetensors --sca
     --out out.npy
 usage --model-file --tokens "${complete[@]}" --model-file bert.safetensors
 usage --positions-table nllb encode "${learned[@]}" --model nllb --out out.npy
+usage --rule none "${complete[@]}" --model none --rule count --pad-id 3
+usage --positions none "${complete[@]}" --model none --positions positions_3.npy
+usage --cu-seqlens none encode --ids ids32.npy "${tokens[@]}" --model none --cu-seqlens cu_seqlens.npy \
+    --out out.npy
+usage --model none table --dim 4 --count 2 --model none --out out.npy
 usage --positions-table none encode "${learned[@]}" --model none --out out.npy
 usage --positions-table --convention encode "${learned[@]}" --convention t2t --out out.npy
 usage --positions-table --grid encode "${learned[@]}" --grid 1x3 --out out.npy

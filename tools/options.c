@@ -166,10 +166,11 @@ static int parse_amplitude(const char *command, const char *text, posemb_desc *d
 
 static int parse_model(const char *command, const char *text, struct stage_options *parsed)
 {
-    if (strcmp(text, MODEL_WITHOUT_POSITIONS) == 0)
-        parsed->desc.position_kind = POSEMB_NO_POSITION;
-    else if (!posemb_model_find(text))
+    const bool none = strcmp(text, MODEL_WITHOUT_POSITIONS) == 0;
+
+    if (!none && !posemb_model_find(text))
         return command_usage(command, "there is no model \"%s\"; posemb models lists them", text);
+    parsed->desc.position_kind = none ? POSEMB_NO_POSITION : POSEMB_POSITION_KIND_DEFAULT;
     parsed->model = text;
     return EXIT_DONE;
 }

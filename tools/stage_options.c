@@ -158,10 +158,28 @@ static int check_model_options(const char *command, const struct stage_options *
     return EXIT_DONE;
 }
 
+/* Without positions nothing says where tokens are. */
+static int check_no_positions(const char *command, const struct stage_options *parsed)
+{
+    const posemb_position_rule rule = parsed->desc.positions;
+    const char *option = parsed->positions    ? "--positions"
+                         : parsed->cu_seqlens ? "--cu-seqlens"
+                         : rule != POSEMB_POSITIONS_DEFAULT && rule != POSEMB_POSITIONS_INDEX
+                             ? "--rule"
+                             : NULL;
+
+    if (parsed->desc.position_kind == POSEMB_NO_POSITION && option)
+        return command_usage(command, "--model is \"%s\", but %s says where tokens are",
+                             parsed->model, option);
+    return EXIT_DONE;
+}
+
 int check_stage_options(const char *command, const struct stage_options *parsed)
 {
-    const int status = check_model_options(command, parsed);
+    int status = check_model_options(command, parsed);
 
+    if (status == EXIT_DONE)
+        status = check_no_positions(command, parsed);
     if (status != EXIT_DONE)
         return status;
     if (parsed->model_file && parsed->tokens)

@@ -281,8 +281,8 @@ posemb_status config_read(const char *path, model_config *read, posemb_error *er
 /* ---- Models */
 
 /* What transformers' modeling_*.py of that model_type does with positions. Not here, and so NULL:
- * rotations and relative positions (llama, t5, modernbert ...), positions of which posemb has no
- * preset (bart and mbart: learned, index from 2), and stages that are not one sum (mobilebert). */
+ * rotations and relative positions (llama, t5, modernbert ...), and stages that are not one sum
+ * (mobilebert). */
 static const struct {
     const char *model_type;
     const char *model;
@@ -317,6 +317,11 @@ static const struct {
      */
     {"opt", "opt", NULL},
     {"biogpt", "opt", NULL},
+    /* the ...LearnedPositionalEmbedding of each: arange + 2 */
+    {"bart", "bart", NULL},
+    {"mvp", "bart", NULL},
+    {"mbart", "mbart", NULL},
+    {"plbart", "mbart", NULL},
     /* the ...SinusoidalPositionalEmbedding of each */
     {"marian", "marian", NULL},
     {"pegasus", "marian", NULL},

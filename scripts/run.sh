@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what posemb needs, build it, and run it on real input: two sentences, on the token rows of
-# all-MiniLM-L6-v2.
+# all-MiniLM-L6-v2, then through the whole embedding stage of that model.
 #
 # usage: scripts/run.sh [--fetch] [SENTENCE SENTENCE]
 #   --fetch   get the whole model (84 MB) into the build folder, and use it; else the excerpt in data/
@@ -75,5 +75,13 @@ if [ $# -eq 0 ]; then
     set -- "the dog chased the cat ." "the cat chased the dog ."
 fi
 echo "Running"
-exec build/posemb sentences --tokens "$model:embeddings.word_embeddings.weight" --words "$words" \
-    --out build/sentences.npy "$@"
+build/posemb sentences --tokens "$model:embeddings.word_embeddings.weight" --words "$words" \
+    --out build/sentences.npy --ids-out build/ids.npy --positions-out build/positions.npy "$@"
+echo
+echo "The whole stage of the model, on the same words"
+build/posemb encode --model-file "$model" --ids build/ids.npy --positions build/positions.npy \
+    --out build/stage.npy
+build/posemb encode --model-file "$model" --ids build/ids.npy --positions build/positions.npy \
+    --out build/stage-reference.npy --device reference >/dev/null
+cmp build/stage.npy build/stage-reference.npy
+echo "the same bytes as those of the CPU reference"

@@ -263,6 +263,18 @@ static const struct model_row rows[] = {
               .pad_id = 1,
               .pad_policy = POSEMB_PAD_ZERO_ROW},
      .start = 1},
+    {.info =
+         {"bart", "mvp", 1, "index from 2, pads as any token",
+          "Hugging Face BartLearnedPositionalEmbedding, and its copy in MVP; scale_embedding is "
+          "off by default"},
+     .desc = {.positions = POSEMB_POSITIONS_INDEX},
+     .start = 2},
+    {.info = {"mbart", "plbart", 1, "index from 2, pads as any token; rows times sqrt(D)",
+              "Hugging Face MBartLearnedPositionalEmbedding, and its copy in PLBart; "
+              "scale_embedding is on in the published checkpoints, off in a bare MBartConfig"},
+     .desc = {.positions = POSEMB_POSITIONS_INDEX},
+     .start = 2,
+     .scale = SCALE_ROOT_OF_D},
     {.info = {"whisper-decoder", "", 1, "index from 0, pads as any token",
               "the positional_embedding of OpenAI's Whisper TextDecoder"},
      .desc = {.positions = POSEMB_POSITIONS_INDEX}},

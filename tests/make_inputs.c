@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOCAB = 10, DIM = 16, ODD_DIM = 7, PATH_SIZE = 4096 };
+enum { VOCAB = 10, DIM = 16, ODD_DIM = 7, POSITIONS = 8, TYPES = 3, PATH_SIZE = 4096 };
 
 /* A path in the folder; the next call overwrites it. */
 static const char *path_in(const char *folder, const char *name)
@@ -168,6 +168,155 @@ static void write_tokens(const char *folder)
                       tokens, 320);
 }
 
+/* ---- The whole stage: tables of every storage, and models' files that hold the same */
+
+struct tensor {
+    const char *name;
+    const char *dtype;
+    uint64_t rows; /* 0: rank 1 */
+    uint64_t columns;
+    const void *data;
+};
+
+static size_t tensor_bytes(const struct tensor *tensor)
+{
+    const size_t size = strcmp(tensor->dtype, "F32") == 0 ? 4 : strcmp(tensor->dtype, "I8") ? 2 : 1;
+
+    return (size_t)((tensor->rows ? tensor->rows : 1) * tensor->columns) * size;
+}
+
+static void write_model(const char *folder, const char *name, const struct tensor *tensors,
+                        size_t count)
+{
+    static char header[4096];
+    static unsigned char data[16384];
+    size_t used = 0;
+    size_t offset = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct tensor *tensor = &tensors[i];
+        const size_t bytes = tensor_bytes(tensor);
+        char rows[24] = "";
+
+        if (tensor->rows)
+            snprintf(rows, sizeof rows, "%d,", (int)tensor->rows);
+        memcpy(data + offset, tensor->data, bytes);
+        used += (size_t)snprintf(
+            header + used, sizeof header - used,
+            "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s%d],\"data_offsets\":[%zu,%zu]}",
+            i ? "," : "{", tensor->name, tensor->dtype, rows, (int)tensor->columns, offset,
+            offset + bytes);
+        offset += bytes;
+    }
+    snprintf(header + used, sizeof header - used, "}");
+    write_safetensors(folder, name, header, data, offset);
+}
+
+/* Rows of a stage, as floats, as halves of floats of two kinds (by their bits), and as bytes. */
+static float words[VOCAB][DIM], positions_table[POSITIONS][DIM], types_table[TYPES][DIM];
+static float gamma_row[DIM], beta_row[DIM], prompts[2][DIM], scales[VOCAB];
+static uint16_t half_words[VOCAB][DIM], brain_positions[POSITIONS][DIM], half_row[DIM];
+static int8_t byte_words[VOCAB][DIM];
+
+static void fill_stage(void)
+{
+    for (int channel = 0; channel < DIM; channel++) {
+        for (int row = 0; row < VOCAB; row++) {
+            words[row][channel] = ((float)row - 4.3f) / ((float)channel + 1.7f);
+            half_words[row][channel] = (uint16_t)(0x2c00 + 397 * row + 71 * channel);
+            byte_words[row][channel] = (int8_t)(17 * row + 31 * channel);
+            scales[row] = 0.01f * (float)(row + 1);
+        }
+        for (int row = 0; row < POSITIONS; row++) {
+            positions_table[row][channel] = (float)(row * row - channel) / 9.0f;
+            brain_positions[row][channel] = (uint16_t)(0xbe00 + 13 * row + 5 * channel);
+        }
+        for (int row = 0; row < TYPES; row++)
+            types_table[row][channel] = 0.1f * (float)row - 0.03f * (float)channel;
+        gamma_row[channel] = 1.0f + 0.05f * (float)channel;
+        beta_row[channel] = 0.2f * (float)(channel % 3) - 0.1f;
+        half_row[channel] = (uint16_t)(0x3a00 + 19 * channel);
+        prompts[0][channel] = (float)channel;
+        prompts[1][channel] = -0.5f * (float)channel;
+    }
+}
+
+static void write_stage_arrays(const char *folder)
+{
+    static const uint64_t vocab[] = {VOCAB, DIM};
+    static const uint64_t positions[] = {POSITIONS, DIM};
+    static const uint64_t types[] = {TYPES, DIM};
+    static const uint64_t two[] = {2, DIM};
+    static const uint64_t one[] = {1, 0};
+    static const uint64_t row[] = {DIM};
+    static const uint64_t odd[] = {ODD_DIM};
+    static const uint64_t mask_shape[] = {2, 3};
+    static const unsigned char mask[] = {0, 1, 1, 1, 0, 1};
+    static const int64_t ids[] = {3, 10, 11, 1, 0, 10};
+    static const int64_t type_ids[] = {0, 1, 2, 2, 1, 0};
+    static const int64_t bad_types[] = {0, 1, 2, 2, 3, -1};
+    static const int64_t row_types[] = {2, 1};
+    static const int64_t long_ids[] = {3, 0, 9, 1, 3, 8, 7, 6};
+
+    write_array(folder, "words_half.npy", NPY_F2, 2, vocab, half_words);
+    write_array(folder, "words_byte.npy", NPY_I1, 2, vocab, byte_words);
+    write_array(folder, "scales.npy", NPY_F4, 1, vocab, scales);
+    write_array(folder, "scale.npy", NPY_F4, 1, one, scales);
+    write_array(folder, "scales_half.npy", NPY_F2, 1, vocab, half_words);
+    write_array(folder, "positions_table.npy", NPY_F4, 2, positions, positions_table);
+    write_array(folder, "positions_brain.npy", NPY_BF16, 2, positions, brain_positions);
+    write_array(folder, "types_table.npy", NPY_F4, 2, types, types_table);
+    write_array(folder, "gamma.npy", NPY_F4, 1, row, gamma_row);
+    write_array(folder, "beta.npy", NPY_F4, 1, row, beta_row);
+    write_array(folder, "row_half.npy", NPY_F2, 1, row, half_row);
+    write_array(folder, "row_byte.npy", NPY_I1, 1, row, byte_words);
+    write_array(folder, "row_odd.npy", NPY_F4, 1, odd, gamma_row);
+    write_array(folder, "prompts.npy", NPY_F4, 2, two, prompts);
+    write_array(folder, "mask_bool_2x3.npy", NPY_B1, 2, mask_shape, mask);
+    write_array(folder, "mask_byte_2x3.npy", NPY_U1, 2, mask_shape, mask);
+    write_ints(folder, "ids_prompts_2x3.npy", NPY_I4, 2, 3, ids);
+    write_ints(folder, "types_2x3.npy", NPY_I4, 2, 3, type_ids);
+    write_ints(folder, "types64_2x3.npy", NPY_I8, 2, 3, type_ids);
+    write_ints(folder, "types_bad_2x3.npy", NPY_I4, 2, 3, bad_types);
+    write_ints(folder, "types_2.npy", NPY_I8, 0, 2, row_types);
+    write_ints(folder, "types_of_row_1_2x3.npy", NPY_I8, 2, 3, (int64_t[]){2, 2, 2, 1, 1, 1});
+    write_ints(folder, "ids_clamped_2x4.npy", NPY_I4, 2, 4, (int64_t[]){3, 0, 9, 1, 3, 9, 8, 0});
+    write_ints(folder, "ids_wrapped_2x4.npy", NPY_I4, 2, 4, (int64_t[]){3, 0, 9, 1, 3, 0, 8, 9});
+    write_ints(folder, "ids32_8.npy", NPY_I4, 0, 8, long_ids);
+}
+
+static void write_models(const char *folder)
+{
+    const struct tensor bert[] = {
+        {"bert.embeddings.word_embeddings.weight", "F32", VOCAB, DIM, words},
+        {"bert.embeddings.position_embeddings.weight", "F32", POSITIONS, DIM, positions_table},
+        {"bert.embeddings.token_type_embeddings.weight", "F32", TYPES, DIM, types_table},
+        {"bert.embeddings.LayerNorm.weight", "F32", 0, DIM, gamma_row},
+        {"bert.embeddings.LayerNorm.bias", "F32", 0, DIM, beta_row},
+    };
+    const struct tensor mixed[] = {
+        {"wte.weight", "I8", VOCAB, DIM, byte_words},
+        {"wte.weight_scale", "F32", 0, VOCAB, scales},
+        {"wpe.weight", "BF16", POSITIONS, DIM, brain_positions},
+    };
+    const struct tensor half[] = {
+        {"embeddings.tok_embeddings.weight", "F16", VOCAB, DIM, half_words},
+        {"embeddings.norm.weight", "F16", 0, DIM, half_row},
+    };
+    const struct tensor shared[] = {
+        {"model.shared.weight", "F32", VOCAB, DIM, words},
+        {"model.encoder.embed_positions.weight", "F32", POSITIONS, DIM, positions_table},
+        {"model.decoder.embed_positions.weight", "BF16", POSITIONS, DIM, brain_positions},
+    };
+
+    write_model(folder, "bert.safetensors", bert, 5);
+    write_model(folder, "words.safetensors", bert, 1);
+    write_model(folder, "mixed.safetensors", mixed, 3);
+    write_model(folder, "noscales.safetensors", mixed, 1);
+    write_model(folder, "modern.safetensors", half, 2);
+    write_model(folder, "shared.safetensors", shared, 3);
+}
+
 static int check_json(const char *path, bool lines)
 {
     FILE *file = fopen(path, "r");
@@ -204,5 +353,8 @@ int main(int count, char **arguments)
     write_ids(arguments[1]);
     write_positions(arguments[1]);
     write_tokens(arguments[1]);
+    fill_stage();
+    write_stage_arrays(arguments[1]);
+    write_models(arguments[1]);
     return EXIT_SUCCESS;
 }

@@ -96,6 +96,10 @@ static const struct expected {
      false, 1},
     {"esm", 0, ENCODE, POSEMB_POSITIONS_COUNT, POSEMB_PADDING_TOKEN, 1, POSEMB_PAD_ZERO_ROW, 1,
      false, 1},
+    {"bart", 0, ENCODE, POSEMB_POSITIONS_INDEX, POSEMB_PADDING_NONE, 0, POSEMB_PAD_COMPUTED, 2,
+     false, 1},
+    {"mbart", 0, ENCODE, POSEMB_POSITIONS_INDEX, POSEMB_PADDING_NONE, 0, POSEMB_PAD_COMPUTED, 2,
+     true, 1},
     {"whisper-decoder", 0, ENCODE, POSEMB_POSITIONS_INDEX, POSEMB_PADDING_NONE, 0,
      POSEMB_PAD_COMPUTED, 0, false, 1},
     {"vit", 0, ADD, POSEMB_POSITIONS_INDEX, POSEMB_PADDING_NONE, 0, POSEMB_PAD_COMPUTED, 0, false,
@@ -106,8 +110,10 @@ static const struct {
     const char *alias;
     const char *name;
 } aliases[] = {
-    {"nllb", "m2m100"},    {"whisper", "whisper-encoder"}, {"marian-hf", "marian"},
-    {"xlm", "distilbert"}, {"xlm-r", "roberta"},           {"camembert", "roberta"},
+    {"mvp", "bart"},         {"plbart", "mbart"},
+    {"nllb", "m2m100"},      {"whisper", "whisper-encoder"},
+    {"marian-hf", "marian"}, {"xlm", "distilbert"},
+    {"xlm-r", "roberta"},    {"camembert", "roberta"},
 };
 
 static const size_t model_count = sizeof models / sizeof *models;

@@ -1,9 +1,13 @@
 /* posemb encode: token ids and a token table to embeddings. */
 #include "command.h"
+#include "model_stage.h"
+#include "stage_options.h"
 #include "stage_run.h"
 
+#include <stdio.h>
+
 static const char help[] =
-    "usage: posemb encode --ids FILE.npy --tokens FILE.npy|FILE.safetensors[:TENSOR] --out "
+    "usage: posemb encode --ids FILE.npy --tokens FILE[:TENSOR] | --model-file FILE|FOLDER --out "
     "FILE.npy\n"
     "                     [--model NAME | --convention NAME ...] [--scale X|sqrt] [--start P] "
     "[--past N]\n"
@@ -12,10 +16,11 @@ static const char help[] =
     "FILE.npy]\n"
     "                     [--pads computed|zero-position|zero-row] [--positions-out FILE.npy]\n"
     "                     [--allow-bad-ids] [--device DEV]\n\n"
-    "out[t,:] = scale * E[id[t],:] + PE(position[t])\n\n"
-    "  --ids         int32 or int64, [T] or [B, S]; the output is float32 [T, D] or [B, S, D]\n"
-    "  --tokens      E, float32 [V, D]; of a safetensors file the tensor named, else its only 2-D "
-    "one\n"
+    "out[t,:] = norm(scale * E[id[t],:] + position[t] + types[type[t],:]), by default without "
+    "norm and\n"
+    "types, with sinusoidal positions\n\n"
+    "  --ids         int32 or int64, [T] or [B, S]; the output is [T, D] or [B, S, D]\n"
+    "  --tokens      E, [V, D]; of a safetensors file the tensor named, else its only 2-D one\n"
     "  --scale       factor of the token rows, not 0, or sqrt for the square root of D; default "
     "the\n"
     "                model's, else 1\n"
@@ -27,7 +32,7 @@ static const char help[] =
     "  --rule        index (default), or count or count-before: of the tokens that are not pads\n"
     "  --cu-seqlens  int32 or int64 [N + 1]: ids [T] are N sequences, which begin where it says\n"
     "  --pad-id      the id of pads\n"
-    "  --mask        int32 or int64 [B, past + S]: 0 where there is a pad\n"
+    "  --mask        bool, uint8, int32 or int64 [B, past + S]: 0 where there is a pad\n"
     "  --left-pads, --lengths  int32 or int64 [B]: pads before the tokens of a row, or how many "
     "tokens\n"
     "                are at its end\n"
@@ -57,24 +62,42 @@ static const struct option options_taken[] = {
     {"allow-bad-ids", no_argument, NULL, OPTION_ALLOW_BAD_IDS},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {"out", required_argument, NULL, OPTION_OUT},
+    STAGE_OPTIONS,
     SINUSOID_OPTIONS,
     {NULL, 0, NULL, 0}};
+
+static int run(const struct stage_options *options)
+{
+    struct inputs inputs;
+    posemb_error error;
+    int status;
+
+    if (inputs_read_encode(options, &inputs, &error) == POSEMB_OK) {
+        if (options->model_file)
+            model_stage_print(options, &inputs);
+        status = stage_run(options, &inputs);
+    } else {
+        status = command_failed(&error);
+    }
+    inputs_free(&inputs);
+    return status;
+}
 
 int command_encode(int count, char **arguments)
 {
     struct stage_options options;
-    struct inputs inputs;
-    posemb_error error;
-    int status = stage_options_parse(count, arguments, options_taken, help, &options);
+    const int status = stage_options_parse(count, arguments, options_taken, help, &options);
+    const char *missing = NULL;
 
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
-    if (!options.ids || !options.tokens || !options.out)
-        return command_usage(arguments[0], "%s is missing",
-                             !options.ids ? "--ids" : (!options.tokens ? "--tokens" : "--out"));
-    status = inputs_read_encode(&options, &inputs, &error) == POSEMB_OK
-                 ? stage_run(&options, &inputs)
-                 : command_failed(&error);
-    inputs_free(&inputs);
-    return status;
+    if (!options.ids)
+        missing = "--ids";
+    else if (!options.tokens && !options.model_file)
+        missing = "--tokens or --model-file";
+    else if (!options.out)
+        missing = "--out";
+    if (missing)
+        return command_usage(arguments[0], "%s is missing", missing);
+    return run(&options);
 }

@@ -1,7 +1,8 @@
 /* posemb identify: which sinusoids a stored table of positions holds. */
 #include "command.h"
 #include "identify.h"
-#include "inputs.h"
+#include "options.h"
+#include "stage_tables.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,7 +1,8 @@
 /* posemb sentences: what positions do to sentences, on the token rows of a real model. */
 #include "bench.h"
 #include "command.h"
-#include "inputs.h"
+#include "options.h"
+#include "stage_tables.h"
 #include "target.h"
 
 #include <ctype.h>
@@ -13,29 +14,37 @@
 
 static const char help[] =
     "usage: posemb sentences --tokens FILE[:TENSOR] --words FILE --out FILE.npy [--device DEV]\n"
-    "                        SENTENCE SENTENCE\n\n"
+    "                        [--ids-out FILE.npy] [--positions-out FILE.npy] SENTENCE SENTENCE\n\n"
     "Look up the words of two sentences in a model's token table, add sinusoidal positions, and "
     "show\n"
     "what those are for: without them two sentences of the same words are the same bag of rows.\n\n"
     "  --tokens  the token table, as in posemb encode\n"
     "  --words   text, one word a line: line i is row i of the table\n"
     "  --out     receives the embeddings, float32 [T, D], both sentences one after the other\n"
+    "  --ids-out, --positions-out  receive the row and the position of each word, int32 [T], for "
+    "posemb\n"
+    "            encode\n"
     "  --device  as in posemb encode\n";
 
-enum { OPTION_WORDS = 512, SENTENCES = 2, TOKENS_MAX = 4096 };
+enum { OPTION_WORDS = 512, OPTION_IDS_OUT, SENTENCES = 2, TOKENS_MAX = 4096 };
 
-static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
-                                              {"tokens", required_argument, NULL, OPTION_TOKENS},
-                                              {"words", required_argument, NULL, OPTION_WORDS},
-                                              {"device", required_argument, NULL, OPTION_DEVICE},
-                                              {"out", required_argument, NULL, OPTION_OUT},
-                                              {NULL, 0, NULL, 0}};
+static const struct option options_taken[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"tokens", required_argument, NULL, OPTION_TOKENS},
+    {"words", required_argument, NULL, OPTION_WORDS},
+    {"device", required_argument, NULL, OPTION_DEVICE},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"ids-out", required_argument, NULL, OPTION_IDS_OUT},
+    {"positions-out", required_argument, NULL, OPTION_POSITIONS_OUT},
+    {NULL, 0, NULL, 0}};
 
 struct demonstration {
     const char *tokens;
     const char *words_path;
     const char *device;
     const char *out_path;
+    const char *ids_path;       /* NULL: not wanted */
+    const char *positions_path; /* likewise */
     const char *sentences[SENTENCES];
     char *words_text;
     const char **words; /* [vocab] */
@@ -287,12 +296,26 @@ static int run_and_compare(struct demonstration *show, const struct target *targ
     return differing ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Row and position of each word, for another command. */
+static posemb_status write_words(const struct demonstration *show, posemb_error *error)
+{
+    const uint64_t count = show->count;
+    posemb_status status = POSEMB_OK;
+
+    if (show->ids_path)
+        status = npy_write(show->ids_path, NPY_I4, 1, &count, show->ids, error);
+    if (status == POSEMB_OK && show->positions_path)
+        status = npy_write(show->positions_path, NPY_I4, 1, &count, show->positions, error);
+    return status;
+}
+
 static int write_rows(const struct demonstration *show)
 {
     const uint64_t shape[] = {show->count, show->dim};
     posemb_error error;
 
-    if (npy_write(show->out_path, NPY_F4, 2, shape, show->out, &error) != POSEMB_OK)
+    if (write_words(show, &error) != POSEMB_OK ||
+        npy_write(show->out_path, NPY_F4, 2, shape, show->out, &error) != POSEMB_OK)
         return command_failed(&error);
     printf("  embeddings: %s\n", show->out_path);
     return EXIT_DONE;
@@ -362,6 +385,12 @@ static int parse(int count, char **arguments, struct demonstration *show)
             break;
         case OPTION_OUT:
             show->out_path = optarg;
+            break;
+        case OPTION_IDS_OUT:
+            show->ids_path = optarg;
+            break;
+        case OPTION_POSITIONS_OUT:
+            show->positions_path = optarg;
             break;
         default:
             return command_usage(arguments[0], "the options are wrong");

@@ -32,6 +32,9 @@ static int check(const char *command, const struct stage_options *options)
         return command_usage(command, "--dim is missing");
     if (!options->out)
         return command_usage(command, "--out is missing");
+    if (options->desc.position_kind == POSEMB_NO_POSITION)
+        return command_usage(command, "--model is \"%s\", but a table is positions alone",
+                             options->model);
     if (options->has_count + !!options->positions + !!options->desc.grid.axes > 1)
         return command_usage(command, "--count, --positions and --grid exclude each other");
     if (!options->has_count && !options->positions && !options->desc.grid.axes)

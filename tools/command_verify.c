@@ -8,11 +8,14 @@
 
 static const char help[] =
     "usage: posemb verify [--device DEV|all]\n\n"
-    "Run many shapes, conventions and positions on the device and on the CPU reference and count "
+    "Run many shapes, conventions, positions and whole stages (named by the type of their tokens "
+    "and "
     "the\n"
-    "values whose bits differ (every NaN counts as one pattern). The digests are XXH64 over the\n"
-    "device's values: equal on every device whose bits are right. Exit status 1 where any "
-    "differ.\n\n"
+    "norm) on the device and on the CPU reference and count the values whose bits differ (every "
+    "NaN\n"
+    "counts as one pattern). The digests are XXH64 over the device's values: equal on every device "
+    "whose\n"
+    "bits are right. Exit status 1 where any differ.\n\n"
     "  --device  a number of posemb devices, name:SUBSTRING, reference, or all; default\n"
     "            $POSEMB_DEVICE, else the first usable device\n";
 
@@ -32,9 +35,9 @@ static int verify_target(const struct target *target, void *context)
         return command_failed(&error);
     for (size_t i = 0; i < selftest.group_count; i++) {
         const struct selftest_group *group = &selftest.groups[i];
-        printf("  %-6s %-10s %2zu cases %9zu values %9zu differ  digest %016" PRIx64 "\n",
-               operation_name(group->operation), group->convention->name, group->cases,
-               group->values, group->differing, group->digest);
+        printf("  %-6s %-14s %2zu cases %9zu values %9zu differ  digest %016" PRIx64 "\n",
+               operation_name(group->operation), group->name, group->cases, group->values,
+               group->differing, group->digest);
     }
     printf("  %zu values, %zu differ from the reference: %s; digest %016" PRIx64 "\n",
            selftest.values, selftest.differing, selftest.differing ? "MISMATCH" : "the same bits",

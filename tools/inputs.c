@@ -1,144 +1,14 @@
 /* The files that a stage reads, as arguments of a call. */
 #include "inputs.h"
 
-#include "file_bytes.h"
-#include "safetensors.h"
+#include "model_stage.h"
+#include "stage_inputs.h"
 #include "status.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static posemb_status check_table_shape(const char *path, const uint64_t *shape, posemb_error *error)
-{
-    if (shape[0] == 0 || shape[1] == 0 || shape[1] > POSEMB_DIM_MAX)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: a token table of [%" PRIu64 ", %" PRIu64
-                            "] is not [at least 1, 1 ... %u]",
-                            path, shape[0], shape[1], POSEMB_DIM_MAX);
-    return POSEMB_OK;
-}
-
-static posemb_status read_npy_table(const char *path, float **table, uint64_t shape[2],
-                                    posemb_error *error)
-{
-    npy_array array;
-    posemb_status status = npy_read(path, &array, error);
-
-    if (status != POSEMB_OK)
-        return status;
-    if (array.type != NPY_F4 || array.rank != 2) {
-        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                              "%.200s: a token table is two-dimensional and of type <f4, not %s of "
-                              "rank %" PRIu32,
-                              path, npy_type_name(array.type), array.rank);
-    } else {
-        memcpy(shape, array.shape, 2 * sizeof *shape);
-        status = check_table_shape(path, shape, error);
-    }
-    if (status == POSEMB_OK) {
-        *table = array.data;
-        array.data = NULL;
-    }
-    npy_free(&array);
-    return status;
-}
-
-/* The caller wants floats, and the other types are not converted here. */
-static posemb_status require_floats(const char *path, const safetensors_file *file,
-                                    const safetensors_tensor *tensor, posemb_error *error)
-{
-    posemb_storage storage = POSEMB_STORAGE_DEFAULT;
-    const posemb_status status = safetensors_require_storage(file, tensor, &storage, error);
-    char shown[100];
-
-    if (status != POSEMB_OK || storage == POSEMB_F32)
-        return status;
-    escape_text(tensor->name, strlen(tensor->name), shown, sizeof shown);
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                        "%.200s: tensor \"%s\": dtype: %s, but only F32 is taken here", path, shown,
-                        safetensors_dtype_name(tensor->dtype));
-}
-
-static posemb_status read_tensor(const char *path, const safetensors_file *file,
-                                 const safetensors_tensor *tensor, float **table, uint64_t shape[2],
-                                 posemb_error *error)
-{
-    posemb_status status = require_floats(path, file, tensor, error);
-
-    if (status != POSEMB_OK)
-        return status;
-    if (tensor->rank != 2)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: tensor \"%.100s\" has rank %" PRIu32 ", a token table has 2",
-                            path, tensor->name, tensor->rank);
-    status = check_table_shape(path, tensor->shape, error);
-    if (status != POSEMB_OK)
-        return status;
-    *table = malloc((size_t)tensor->bytes);
-    if (!*table)
-        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0,
-                            "%.200s: no memory for %" PRIu64 " bytes", path, tensor->bytes);
-    memcpy(shape, tensor->shape, 2 * sizeof *shape);
-    return safetensors_read(file, tensor, *table, (size_t)tensor->bytes, error);
-}
-
-/* `name` NULL: the only tensor with two dimensions. */
-static posemb_status read_safetensors_table(const char *path, const char *name, float **table,
-                                            uint64_t shape[2], posemb_error *error)
-{
-    const safetensors_tensor *tensor = NULL;
-    safetensors_file *file;
-    posemb_status status = safetensors_open(path, &file, error);
-
-    if (status != POSEMB_OK)
-        return status;
-    status = name ? safetensors_find(file, name, &tensor, error)
-                  : safetensors_find_matrix(file, &tensor, error);
-    if (status == POSEMB_OK)
-        status = read_tensor(path, file, tensor, table, shape, error);
-    safetensors_close(file);
-    return status;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t length = strlen(text);
-
-    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
-posemb_status read_token_table(const char *path, float **table, uint64_t *vocab, uint32_t *dim,
-                               posemb_error *error)
-{
-    static const char extension[] = ".safetensors";
-    const char *mark = strstr(path, ".safetensors:");
-    uint64_t shape[2] = {0, 0};
-    posemb_status status;
-
-    *table = NULL;
-    if (mark) {
-        char *file = strdup(path);
-
-        if (!file)
-            return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a path");
-        file[mark - path + (ptrdiff_t)sizeof extension - 1] = '\0';
-        status = read_safetensors_table(file, mark + sizeof extension, table, shape, error);
-        free(file);
-    } else if (ends_with(path, extension)) {
-        status = read_safetensors_table(path, NULL, table, shape, error);
-    } else {
-        status = read_npy_table(path, table, shape, error);
-    }
-    *vocab = shape[0];
-    *dim = (uint32_t)shape[1];
-    if (status != POSEMB_OK) {
-        free(*table);
-        *table = NULL;
-    }
-    return status;
-}
 
 static bool is_number(npy_type type, bool floats)
 {
@@ -160,70 +30,68 @@ static posemb_status read_numbers(const char *path, const char *what, bool float
     return status;
 }
 
-static posemb_status read_ints(const char *path, const char *what, npy_array *array,
-                               posemb_error *error)
+posemb_status read_ints(const char *path, const char *what, npy_array *array, posemb_error *error)
 {
     return read_numbers(path, what, false, array, error);
 }
 
-static posemb_number_type number_type_of(const npy_array *array)
+posemb_number_type number_type_of(const npy_array *array)
 {
     if (array->type == NPY_F4)
         return POSEMB_FLOAT32;
+    if (array->type == NPY_U1 || array->type == NPY_B1)
+        return POSEMB_UINT8;
     return array->type == NPY_I8 ? POSEMB_INT64 : POSEMB_INT32;
 }
 
-/* The fields that are set go before what the model says; 0 is never a value of its own. */
-static void override(const posemb_desc *set, posemb_desc *desc)
+/* What is set goes before what the model says; 0 is never a value of its own. */
+static void fill_from(const posemb_desc *preset, posemb_desc *desc)
 {
-#define TAKE(field)                                                                                \
-    if (set->field != 0)                                                                           \
-    desc->field = set->field
-    TAKE(convention);
-    TAKE(layout);
-    TAKE(first);
-    TAKE(odd);
-    TAKE(base);
-    TAKE(amplitude);
-    TAKE(frequency);
-    TAKE(position_scale);
-    TAKE(positions);
-    TAKE(pad_policy);
-    TAKE(token_scale);
-#undef TAKE
-    if (set->denominator || set->shift != 0.0) {
-        desc->denominator = set->denominator;
-        desc->shift = set->shift;
-    }
-    if (set->grid.axes) {
-        const posemb_grid from_model = desc->grid;
+    const bool has_denominator = desc->denominator != 0 || desc->shift != 0.0;
 
-        desc->grid = set->grid;
-        if (from_model.axes == set->grid.axes && set->grid.segment_axis[0] == 0)
-            memcpy(desc->grid.segment_axis, from_model.segment_axis,
-                   sizeof from_model.segment_axis);
+#define FILL(field)                                                                                \
+    if (desc->field == 0)                                                                          \
+    desc->field = preset->field
+    FILL(convention);
+    FILL(layout);
+    FILL(first);
+    FILL(odd);
+    FILL(base);
+    FILL(amplitude);
+    FILL(frequency);
+    FILL(position_scale);
+    FILL(positions);
+    FILL(pad_policy);
+    FILL(token_scale);
+#undef FILL
+    desc->position_type = preset->position_type;
+    desc->padding = preset->padding;
+    desc->pad_id = preset->pad_id;
+    if (!has_denominator) {
+        desc->denominator = preset->denominator;
+        desc->shift = preset->shift;
     }
+    if (!desc->grid.axes)
+        desc->grid = preset->grid;
+    else if (preset->grid.axes == desc->grid.axes && desc->grid.segment_axis[0] == 0)
+        memcpy(desc->grid.segment_axis, preset->grid.segment_axis,
+               sizeof preset->grid.segment_axis);
 }
 
-/* The description of the model, with what the options set. The dim must be known. */
-static posemb_status apply_model(const struct stage_options *options, struct inputs *inputs,
-                                 posemb_error *error)
+/* What the options do not say is as the model has it. The dim must be known. */
+static posemb_status apply_model(const struct stage_options *options, const char *model,
+                                 struct inputs *inputs, posemb_error *error)
 {
-    const posemb_desc set = inputs->desc;
-    posemb_desc desc;
+    posemb_desc preset;
     int64_t start = 0;
     posemb_status status;
 
-    if (!options->model)
+    if (!posemb_model_find(model))
         return POSEMB_OK;
-    status = posemb_model_preset(options->model, set.dim, &desc, &start, error);
+    status = posemb_model_preset(model, inputs->desc.dim, &preset, &start, error);
     if (status != POSEMB_OK)
         return status;
-    override(&set, &desc);
-    desc.dim = set.dim;
-    desc.operation = set.operation;
-    desc.id_type = set.id_type;
-    inputs->desc = desc;
+    fill_from(&preset, &inputs->desc);
     if (!options->has_start)
         inputs->args.shape.start = start;
     return POSEMB_OK;
@@ -269,22 +137,30 @@ static posemb_status read_positions(const char *path, struct inputs *inputs, pos
     return POSEMB_OK;
 }
 
-/* The output's shape is that of the ids (or positions), and D; and memory for it. */
-static posemb_status allocate_out(struct inputs *inputs, posemb_error *error)
+static posemb_status allocate_rows(size_t bytes, void **rows, posemb_error *error)
 {
-    size_t elements = inputs->desc.dim;
+    *rows = malloc(bytes ? bytes : 1);
+    if (!*rows)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for an output of %zu bytes",
+                            bytes);
+    return POSEMB_OK;
+}
+
+/* The output's shape is that of the ids (or positions), and D; and memory for it. */
+static posemb_status allocate_out(const struct stage_options *options, struct inputs *inputs,
+                                  posemb_error *error)
+{
+    size_t bytes = npy_type_size(storage_npy_type(inputs->desc.out_storage));
+    posemb_status status;
 
     inputs->out_shape[inputs->out_rank++] = inputs->desc.dim;
-    for (uint32_t i = 0; i + 1 < inputs->out_rank; i++)
-        if (__builtin_mul_overflow(elements, inputs->out_shape[i], &elements))
+    for (uint32_t i = 0; i < inputs->out_rank; i++)
+        if (__builtin_mul_overflow(bytes, inputs->out_shape[i], &bytes))
             return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "the output is too large");
-    if (elements > SIZE_MAX / sizeof(float))
-        return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "the output is too large");
-    inputs->args.out = malloc(elements ? elements * sizeof(float) : 1);
-    if (!inputs->args.out)
-        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for an output of %zu floats",
-                            elements);
-    return POSEMB_OK;
+    status = allocate_rows(bytes, &inputs->args.out, error);
+    if (status == POSEMB_OK && options->sum_out)
+        status = allocate_rows(bytes, &inputs->args.sum_out, error);
+    return status;
 }
 
 static void start_inputs(const struct stage_options *options, struct inputs *inputs)
@@ -326,6 +202,17 @@ static posemb_status read_cu_seqlens(const char *path, struct inputs *inputs, po
     return POSEMB_OK;
 }
 
+/* Bools and bytes too. */
+static posemb_status read_mask(const char *path, npy_array *array, posemb_error *error)
+{
+    const posemb_status status = npy_read(path, array, error);
+
+    if (status != POSEMB_OK || array->type == NPY_U1 || array->type == NPY_B1)
+        return status;
+    npy_free(array);
+    return read_ints(path, "masks", array, error);
+}
+
 /* [B] numbers, or a mask [B, past + S]. */
 static posemb_status read_padding(const char *path, posemb_padding padding, struct inputs *inputs,
                                   posemb_error *error)
@@ -333,7 +220,8 @@ static posemb_status read_padding(const char *path, posemb_padding padding, stru
     const posemb_shape *shape = &inputs->args.shape;
     const bool mask = padding == POSEMB_PADDING_MASK;
     const npy_array *array = &inputs->padding;
-    posemb_status status = read_ints(path, mask ? "masks" : "lengths", &inputs->padding, error);
+    posemb_status status = mask ? read_mask(path, &inputs->padding, error)
+                                : read_ints(path, "lengths", &inputs->padding, error);
 
     if (status != POSEMB_OK)
         return status;
@@ -350,6 +238,21 @@ static posemb_status read_padding(const char *path, posemb_padding padding, stru
     inputs->desc.pad_id = 0; /* the model's, if any */
     inputs->args.padding = array->data;
     return POSEMB_OK;
+}
+
+/* A model that takes its pads from a mask, and a call that has none: all are tokens. */
+static void forget_mask(struct inputs *inputs)
+{
+    posemb_desc *desc = &inputs->desc;
+
+    if (desc->padding != POSEMB_PADDING_MASK || inputs->args.padding)
+        return;
+    desc->padding = POSEMB_PADDING_NONE;
+    desc->pad_policy = POSEMB_PAD_DEFAULT;
+    if (desc->positions != POSEMB_POSITIONS_COUNT)
+        return;
+    desc->positions = POSEMB_POSITIONS_INDEX; /* the first token's count is 1, its index 0 */
+    inputs->args.shape.start++;
 }
 
 /* Where tokens are, as far as the options say. */
@@ -385,6 +288,41 @@ static posemb_status allocate_positions_out(struct inputs *inputs, posemb_error 
     return POSEMB_OK;
 }
 
+static posemb_status read_tokens(const struct stage_options *options, struct inputs *inputs,
+                                 posemb_error *error)
+{
+    posemb_status status;
+
+    if (options->model_file)
+        status = model_stage_read(options, inputs, error);
+    else
+        status = stored_table_read("a token table", options->tokens, options->scales,
+                                   &inputs->words, error);
+    inputs->desc.dim = inputs->words.dim;
+    inputs->desc.tokens = stored_table_desc(&inputs->words, options->desc.tokens.policy);
+    inputs->args.shape.vocab = inputs->words.rows;
+    inputs->args.table = inputs->words.data;
+    inputs->args.table_scales = inputs->words.scales;
+    return status;
+}
+
+/* What the model says, its file's config, and the options of this call. */
+static posemb_status read_positions_of_encode(const struct stage_options *options,
+                                              struct inputs *inputs, posemb_error *error)
+{
+    posemb_status status =
+        apply_model(options, options->model ? options->model : inputs->model, inputs, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    model_stage_apply_config(options, inputs);
+    if (options->scale_is_sqrt)
+        inputs->desc.token_scale = sqrtf((float)inputs->desc.dim);
+    status = read_rule(options, inputs, error);
+    forget_mask(inputs);
+    return status;
+}
+
 posemb_status inputs_read_encode(const struct stage_options *options, struct inputs *inputs,
                                  posemb_error *error)
 {
@@ -393,25 +331,21 @@ posemb_status inputs_read_encode(const struct stage_options *options, struct inp
     start_inputs(options, inputs);
     inputs->desc.operation = POSEMB_ENCODE;
     status = read_ints(options->ids, "ids", &inputs->ids, error);
-    if (status == POSEMB_OK)
-        status = read_token_table(options->tokens, &inputs->table, &inputs->args.shape.vocab,
-                                  &inputs->desc.dim, error);
     if (status != POSEMB_OK)
         return status;
     take_shape(&inputs->ids, inputs);
     inputs->args.shape.past = (uint64_t)options->past;
     inputs->desc.id_type = number_type_of(&inputs->ids);
     inputs->args.ids = inputs->ids.data;
-    inputs->args.table = inputs->table;
-    status = apply_model(options, inputs, error);
-    if (options->scale_is_sqrt)
-        inputs->desc.token_scale = sqrtf((float)inputs->desc.dim);
+    status = read_tokens(options, inputs, error);
     if (status == POSEMB_OK)
-        status = read_rule(options, inputs, error);
+        status = stage_inputs_read(options, inputs, error);
+    if (status == POSEMB_OK)
+        status = read_positions_of_encode(options, inputs, error);
     if (status == POSEMB_OK && options->positions_out)
         status = allocate_positions_out(inputs, error);
     if (status == POSEMB_OK)
-        status = allocate_out(inputs, error);
+        status = allocate_out(options, inputs, error);
     return status;
 }
 
@@ -437,7 +371,7 @@ posemb_status inputs_read_table(const struct stage_options *options, struct inpu
 
     start_inputs(options, inputs);
     inputs->desc.operation = POSEMB_TABLE;
-    status = apply_model(options, inputs, error);
+    status = apply_model(options, options->model, inputs, error);
     if (status != POSEMB_OK)
         return status;
     if (options->model) {
@@ -457,7 +391,7 @@ posemb_status inputs_read_table(const struct stage_options *options, struct inpu
         take_columns(options, inputs);
     }
     if (status == POSEMB_OK)
-        status = allocate_out(inputs, error);
+        status = allocate_out(options, inputs, error);
     return status;
 }
 
@@ -466,10 +400,17 @@ void inputs_free(struct inputs *inputs)
     npy_free(&inputs->ids);
     npy_free(&inputs->positions);
     npy_free(&inputs->padding);
-    free(inputs->table);
+    npy_free(&inputs->types);
+    stored_table_free(&inputs->words);
+    stored_table_free(&inputs->position_table);
+    stored_table_free(&inputs->type_table);
+    stored_table_free(&inputs->gamma);
+    stored_table_free(&inputs->beta);
+    stored_table_free(&inputs->prompts);
     free(inputs->args.out);
+    free(inputs->args.sum_out);
     free(inputs->positions_out);
-    inputs->table = NULL;
     inputs->args.out = NULL;
+    inputs->args.sum_out = NULL;
     inputs->positions_out = NULL;
 }

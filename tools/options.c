@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "command.h"
+#include "stage_options.h"
 
 #include <errno.h>
 #include <float.h>
@@ -99,7 +100,9 @@ static int parse_dim(const char *command, const char *text, posemb_desc *desc)
 
 const char sinusoid_help[] =
     "The sinusoids:\n"
-    "  --model       a name of posemb models: sets what follows, unless it is given too\n"
+    "  --model       a name of posemb models: sets what follows, unless it is given too; or none: "
+    "no\n"
+    "                positions\n"
     "  --convention  a name of posemb conventions; default vaswani\n"
     "  --base        wavelength ratio, 2^-32 ... 2^32; default 10000\n"
     "  --amplitude, --frequency, --position-scale  factors of the values, of the frequencies and "
@@ -128,8 +131,8 @@ static int find_word(const char *const *words, const char *text)
     return 0;
 }
 
-static int parse_word(const char *command, const char *option, const char *const *words,
-                      const char *text, int *value)
+int parse_word(const char *command, const char *option, const char *const *words, const char *text,
+               int *value)
 {
     char list[128] = "";
     size_t used = 0;
@@ -163,13 +166,11 @@ static int parse_amplitude(const char *command, const char *text, posemb_desc *d
 
 static int parse_model(const char *command, const char *text, struct stage_options *parsed)
 {
-    const posemb_model_info *info = posemb_model_find(text);
+    const bool none = strcmp(text, MODEL_WITHOUT_POSITIONS) == 0;
 
-    if (!info)
+    if (!none && !posemb_model_find(text))
         return command_usage(command, "there is no model \"%s\"; posemb models lists them", text);
-    if (info->learned)
-        return command_usage(
-            command, "the positions of model \"%s\" are a learned table, not sinusoids", text);
+    parsed->desc.position_kind = none ? POSEMB_NO_POSITION : POSEMB_POSITION_KIND_DEFAULT;
     parsed->model = text;
     return EXIT_DONE;
 }
@@ -306,6 +307,8 @@ static int take_option(const char *command, int letter, struct stage_options *pa
 
     if (status < 0)
         status = take_position_option(command, letter, parsed);
+    if (status < 0)
+        status = take_stage_option(command, letter, parsed);
     if (status >= 0)
         return status;
     switch (letter) {
@@ -361,6 +364,23 @@ static int check_together(const char *command, const struct stage_options *parse
     return EXIT_DONE;
 }
 
+/* What the subcommand says of itself, and what the options say that others take too. */
+static void print_help(const struct option *options, const char *help)
+{
+    bool sinusoids = false;
+    bool stage = false;
+
+    for (const struct option *option = options; option->name; option++) {
+        sinusoids = sinusoids || option->val == OPTION_CONVENTION;
+        stage = stage || option->val == OPTION_MODEL_FILE;
+    }
+    fputs(help, stdout);
+    if (stage)
+        printf("\n%s", stage_help);
+    if (sinusoids)
+        printf("\n%s", sinusoid_help);
+}
+
 int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
                         struct stage_options *parsed)
 {
@@ -372,7 +392,7 @@ int stage_options_parse(int count, char **arguments, const struct option *option
         int status;
 
         if (letter == OPTION_HELP) {
-            printf("%s\n%s", help, sinusoid_help);
+            print_help(options, help);
             return -1;
         }
         status = take_option(arguments[0], letter, parsed);
@@ -383,5 +403,6 @@ int stage_options_parse(int count, char **arguments, const struct option *option
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
     if (parsed->has_start && parsed->positions)
         return command_usage(arguments[0], "--start and --positions exclude each other");
-    return check_together(arguments[0], parsed);
+    letter = check_together(arguments[0], parsed);
+    return letter == EXIT_DONE ? check_stage_options(arguments[0], parsed) : letter;
 }

@@ -22,12 +22,23 @@ struct stage_options {
     const char *lengths;
     const char *cu_seqlens;
     const char *positions_out;
+    const char *model_file;
+    const char *prefix;          /* of the tensors in it */
+    const char *scales;          /* of an I8 `tokens` */
+    const char *positions_table; /* learned positions */
+    const char *types_table;
+    const char *types; /* ids of it; NULL: its row 0 for all tokens */
+    const char *gamma;
+    const char *beta;
+    const char *prompts;
+    const char *sum_out;
     const char *device; /* NULL: $POSEMB_DEVICE, else the first usable */
     const char *out;
     bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
     bool has_start;
     bool has_count;
-    bool has_pad_id; /* desc.pad_id */
+    bool has_pad_id;  /* desc.pad_id */
+    bool has_epsilon; /* desc.epsilon */
     bool allow_bad_ids;
 };
 
@@ -64,7 +75,23 @@ enum {
     OPTION_LEFT_PADS,
     OPTION_LENGTHS,
     OPTION_CU_SEQLENS,
-    OPTION_POSITIONS_OUT
+    OPTION_POSITIONS_OUT,
+    OPTION_MODEL_FILE,
+    OPTION_PREFIX,
+    OPTION_SCALES,
+    OPTION_POSITIONS_TABLE,
+    OPTION_TYPES_TABLE,
+    OPTION_TYPES,
+    OPTION_NORM,
+    OPTION_GAMMA,
+    OPTION_BETA,
+    OPTION_EPSILON,
+    OPTION_GAMMA_ONE_PLUS,
+    OPTION_ROUND_STEPS,
+    OPTION_OUT_TYPE,
+    OPTION_BAD_IDS,
+    OPTION_PROMPTS,
+    OPTION_SUM_OUT
 };
 
 /* The rows of an option table that name the sinusoids, for those who list their own after them. */
@@ -87,6 +114,9 @@ enum {
 /* What --help says of them. */
 extern const char sinusoid_help[];
 
+/* The model that has no positions: desc.position_kind says so. */
+#define MODEL_WITHOUT_POSITIONS "none"
+
 /* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help
  * was printed. */
 int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
@@ -95,5 +125,9 @@ int stage_options_parse(int count, char **arguments, const struct option *option
 /* Whole numbers and finite floats; false where `text` is something else. */
 bool parse_int64(const char *text, int64_t least, int64_t most, int64_t *value);
 bool parse_double(const char *text, double least, double most, double *value);
+
+/* One of `words`, which NULL ends, as 1 + its place; else EXIT_USAGE after a message. */
+int parse_word(const char *command, const char *option, const char *const *words, const char *text,
+               int *value);
 
 #endif

@@ -1,6 +1,7 @@
 /* Bit comparison of a device with the reference, over many shapes, conventions and positions. */
 #include "selftest.h"
 
+#include "selftest_stage.h"
 #include "status.h"
 #include "xorshift.h"
 
@@ -222,28 +223,50 @@ static bool is_quick(posemb_convention convention, posemb_operation operation)
     }
 }
 
-posemb_status selftest_run(const struct target *target, bool quick, struct selftest *selftest,
-                           posemb_error *error)
+/* Count a group that has run. */
+static void add_group(struct selftest *selftest)
+{
+    const struct selftest_group *group = &selftest->groups[selftest->group_count++];
+
+    selftest->values += group->values;
+    selftest->differing += group->differing;
+    selftest->digest = XXH64(&group->digest, sizeof group->digest, selftest->digest);
+}
+
+static posemb_status run_convention(const struct target *target, bool quick,
+                                    const posemb_convention_info *convention,
+                                    struct selftest *selftest, posemb_error *error)
 {
     posemb_status status = POSEMB_OK;
 
-    memset(selftest, 0, sizeof *selftest);
-    for (size_t c = 0; c < posemb_convention_count(); c++)
-        for (int operation = POSEMB_ENCODE; status == POSEMB_OK && operation <= POSEMB_TABLE;
-             operation++) {
-            struct selftest_group *group = &selftest->groups[selftest->group_count];
+    for (int operation = POSEMB_ENCODE; status == POSEMB_OK && operation <= POSEMB_TABLE;
+         operation++) {
+        struct selftest_group *group = &selftest->groups[selftest->group_count];
 
-            if (quick &&
-                !is_quick(posemb_convention_at(c)->convention, (posemb_operation)operation))
-                continue;
-            selftest->group_count++;
-            group->operation = (posemb_operation)operation;
-            group->convention = posemb_convention_at(c);
-            status = run_group(target, quick ? QUICK_CASES : CASES, group, error);
-            selftest->values += group->values;
-            selftest->differing += group->differing;
-            selftest->digest = XXH64(&group->digest, sizeof group->digest, selftest->digest);
-        }
+        if (quick && !is_quick(convention->convention, (posemb_operation)operation))
+            continue;
+        group->operation = (posemb_operation)operation;
+        group->convention = convention;
+        group->name = convention->name;
+        status = run_group(target, quick ? QUICK_CASES : CASES, group, error);
+        add_group(selftest);
+    }
+    return status;
+}
+
+posemb_status selftest_run(const struct target *target, bool quick, struct selftest *selftest,
+                           posemb_error *error)
+{
+    const size_t stages = quick ? 1 : selftest_stage_count();
+    posemb_status status = POSEMB_OK;
+
+    memset(selftest, 0, sizeof *selftest);
+    for (size_t c = 0; status == POSEMB_OK && c < posemb_convention_count(); c++)
+        status = run_convention(target, quick, posemb_convention_at(c), selftest, error);
+    for (size_t i = 0; status == POSEMB_OK && i < stages; i++) {
+        status = selftest_stage_run(target, i, &selftest->groups[selftest->group_count], error);
+        add_group(selftest);
+    }
     return status;
 }
 

@@ -6,10 +6,11 @@
 
 #include <stdbool.h>
 
-/* What one group of cases found: an operation with a convention. */
+/* What one group of cases found: an operation with a convention, or a whole stage. */
 struct selftest_group {
     posemb_operation operation;
-    const posemb_convention_info *convention;
+    const posemb_convention_info *convention; /* NULL: a whole stage */
+    const char *name;                         /* of the convention, or the stage */
     size_t cases;
     size_t values;
     size_t differing; /* values whose bits differ, and records that differ */

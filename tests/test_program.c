@@ -13,6 +13,13 @@
 
 #include <string.h>
 
+/* The fields of a stage of float tables and sinusoids alone. */
+#define PLAIN_STAGE                                                                                \
+    .position_kind = POSEMB_SINUSOIDAL, .table_storage = POSEMB_F32, .rows_storage = POSEMB_F32,   \
+    .position_storage = POSEMB_F32, .norm_storage = POSEMB_F32, .out_storage = POSEMB_F32,         \
+    .step_storage = POSEMB_F32, .extra_storage = {POSEMB_F32, POSEMB_F32, POSEMB_F32, POSEMB_F32}, \
+    .norm = POSEMB_NORM_NONE, .gamma = POSEMB_GAMMA_NONE
+
 static const struct posemb__program_key gpu_key = {.operation = POSEMB_TABLE,
                                                    .halves = false,
                                                    .shares_positions = true,
@@ -21,19 +28,37 @@ static const struct posemb__program_key gpu_key = {.operation = POSEMB_TABLE,
 
 static void test_options_name_every_choice(void **state)
 {
-    const struct posemb__program_key key = {.operation = POSEMB_ADD,
-                                            .halves = true,
-                                            .shares_positions = false,
-                                            .memory_floats = 16,
-                                            .rows = 8};
+    const struct posemb__program_key key = {
+        .operation = POSEMB_ADD,
+        .halves = true,
+        .shares_positions = false,
+        .position_kind = POSEMB_LEARNED,
+        .table_storage = POSEMB_F32,
+        .rows_storage = POSEMB_BF16,
+        .position_storage = POSEMB_I8,
+        .norm_storage = POSEMB_F16,
+        .out_storage = POSEMB_F16,
+        .step_storage = POSEMB_BF16,
+        .extras = 1,
+        .extra_storage = {POSEMB_I8, POSEMB_F32, POSEMB_F32, POSEMB_F32},
+        .norm = POSEMB_NORM_RMS,
+        .gamma = POSEMB_GAMMA_ONE_PLUS,
+        .scratch = 512,
+        .memory_floats = 16,
+        .rows = 8};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
     posemb__program_options(&key, options);
-    assert_string_equal(options, "-cl-std=CL1.2 -DPOSEMB_OPERATION=2 -DPOSEMB_HALVES=1 "
-                                 "-DPOSEMB_COSINE_FIRST=0 -DPOSEMB_AMPLITUDE=0 -DPOSEMB_PHASES=0 "
-                                 "-DPOSEMB_FLOAT=0 -DPOSEMB_GRID=0 -DPOSEMB_COUNTS=0 "
-                                 "-DPOSEMB_SHARED=0 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
+    assert_string_equal(
+        options, "-cl-std=CL1.2 -DPOSEMB_OPERATION=2 -DPOSEMB_POSITION=2 -DPOSEMB_HALVES=1 "
+                 "-DPOSEMB_COSINE_FIRST=0 -DPOSEMB_AMPLITUDE=0 -DPOSEMB_PHASES=0 "
+                 "-DPOSEMB_FLOAT=0 -DPOSEMB_GRID=0 -DPOSEMB_COUNTS=0 -DPOSEMB_SHARED=0 "
+                 "-DPOSEMB_TABLE_STORAGE=1 -DPOSEMB_ROWS_STORAGE=3 -DPOSEMB_POSITION_STORAGE=4 "
+                 "-DPOSEMB_OUT_STORAGE=2 -DPOSEMB_STEP=3 -DPOSEMB_PROMPTS=0 -DPOSEMB_EXTRAS=1 "
+                 "-DPOSEMB_EXTRA0=4 -DPOSEMB_EXTRA1=1 -DPOSEMB_EXTRA2=1 -DPOSEMB_EXTRA3=1 "
+                 "-DPOSEMB_NORM=3 -DPOSEMB_GAMMA=2 -DPOSEMB_BETA=0 -DPOSEMB_NORM_STORAGE=2 "
+                 "-DPOSEMB_SCRATCH=512 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
 }
 
 static void test_options_are_never_cut(void **state)
@@ -82,6 +107,7 @@ static void test_every_gpu_program_builds(void **state)
             const struct posemb__program_key key = {.operation = (posemb_operation)operation,
                                                     .halves = halves != 0,
                                                     .shares_positions = true,
+                                                    PLAIN_STAGE,
                                                     .memory_floats = 4,
                                                     .rows = 4};
 
@@ -98,6 +124,7 @@ static void test_every_cpu_program_builds(void **state)
             const struct posemb__program_key key = {.operation = (posemb_operation)operation,
                                                     .halves = halves != 0,
                                                     .shares_positions = true,
+                                                    PLAIN_STAGE,
                                                     .memory_floats = 16,
                                                     .rows = 8};
 

@@ -46,11 +46,12 @@ static void assert_report(posemb_report found, posemb_report expected)
 
 /* ---- Clearing */
 
-static void test_clear_writes_sixteen_bytes(void **state)
+static void test_clear_writes_the_record_alone(void **state)
 {
-    const uint32_t before[] = {7, 7, 7, 7, 7, 7};
-    const uint32_t after[] = {7, 0, POSEMB_NO_TOKEN, 0, POSEMB_NO_TOKEN, 7};
-    uint32_t found[6];
+    const uint32_t none = POSEMB_NO_TOKEN;
+    const uint32_t before[14] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+    const uint32_t after[14] = {7, 0, none, 0, none, 0, none, 0, none, 0, none, 0, none, 7};
+    uint32_t found[14];
     const posemb_buffer record = {support_upload(*state, before, sizeof before), 4};
 
     clear(posemb_session_queue(*state), &record);
@@ -61,7 +62,7 @@ static void test_clear_writes_sixteen_bytes(void **state)
 
 static void test_clear_keeps_to_its_wait_list(void **state)
 {
-    const uint32_t before[] = {7, 7, 7, 7};
+    const uint32_t before[12] = {7, 7, 7, 7};
     const posemb_record after = POSEMB_RECORD_CLEAR;
     const posemb_buffer record = {support_upload(*state, before, sizeof before), 0};
     const cl_command_queue queue = posemb_session_queue(*state);
@@ -89,7 +90,7 @@ static void test_clear_keeps_to_its_wait_list(void **state)
 static void test_bad_clears_are_refused(void **state)
 {
     const cl_command_queue queue = posemb_session_queue(*state);
-    const cl_mem mem = support_upload(*state, NULL, 20);
+    const cl_mem mem = support_upload(*state, NULL, 52);
     const posemb_buffer good = {mem, 0}, none = {NULL, 0}, odd = {mem, 2}, late = {mem, 8};
     cl_event event = NULL;
     posemb_error error;
@@ -140,7 +141,7 @@ static struct launch make_launch(posemb_session *session, const posemb_desc *des
                  .table = {support_upload(session, table, sizeof table), 0},
                  .positions = {upload_ints(session, positions, count, desc->position_type), 0},
                  .out = {support_upload(session, NULL, 6 * 16), 0},
-                 .record = {support_upload(session, NULL, 20), 4}}};
+                 .record = {support_upload(session, NULL, 52), 4}}};
 
     clear(posemb_session_queue(session), &launch.args.record);
     return launch;
@@ -447,7 +448,7 @@ static void test_a_queue_of_another_context_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clear_writes_sixteen_bytes),
+        cmocka_unit_test(test_clear_writes_the_record_alone),
         cmocka_unit_test(test_clear_keeps_to_its_wait_list),
         cmocka_unit_test(test_bad_clears_are_refused),
         cmocka_unit_test(test_good_tokens_leave_the_record_clear),

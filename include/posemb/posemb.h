@@ -36,8 +36,8 @@
  *                p = z * y; q = fma(z, y, -p); g = fma(-q, y, fma(-p, y, 1)); y = fma(y / 2, g, y)
  *                the result is y * 2^-k: at most 0.5001 units in the last place from 1 / sqrt(v)
  *
- * with 1/D rounded to float, and each operation after it. A constant row has y = 0, whatever
- * epsilon is.
+ * with 1/D rounded to float, and each operation after it. A constant row of 0, or of 2^-42 to 2^85
+ * in magnitude, has y = 0, whatever epsilon is.
  *
  * PE is sinusoidal: each channel pair i has a frequency w_i (set by the convention and the base)
  * and holds sin(p * w_i) and cos(p * w_i). The values are DEFINED to the last bit, and every device

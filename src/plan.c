@@ -176,12 +176,12 @@ static void fill_constants(const posemb_plan *plan, unsigned char *bytes)
 static posemb_status upload_constants(posemb_plan *plan, posemb_error *error)
 {
     const size_t zeros = plan->desc.dim * sizeof(float);
+    const size_t pairs = plan->channels.pairs;
+    const size_t end = POSEMB_STEPS_PLACE + 3 * pairs * sizeof(uint64_t);
     unsigned char *bytes;
     cl_int code;
 
-    plan->zeros_place =
-        (uint32_t)((POSEMB_STEPS_PLACE + 3 * plan->channels.pairs * sizeof(uint64_t) + 63) / 64 *
-                   64);
+    plan->zeros_place = (uint32_t)((end + 63) / 64 * 64);
     bytes = calloc(1, plan->zeros_place + zeros);
     if (!bytes)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the phase steps");

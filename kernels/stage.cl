@@ -20,7 +20,7 @@
  *   POSEMB_TABLE_STORAGE, POSEMB_ROWS_STORAGE, POSEMB_POSITION_STORAGE, POSEMB_NORM_STORAGE, POSEMB_OUT_STORAGE
  *   POSEMB_STEP (F16, BF16: each step is rounded to it; else 0), POSEMB_PROMPTS
  *   POSEMB_EXTRAS (how many), POSEMB_EXTRA0 ... 3 (their storage)
- *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_SCRATCH (floats of the longest row, CPU shape alone)
+ *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_FOLDED (length of a row when it is folded, 16 or more; CPU shape alone)
  *   POSEMB_MEMORY (4, 16: channels in one access), POSEMB_ROWS. */
 #pragma OPENCL FP_CONTRACT OFF
 

@@ -126,46 +126,100 @@ static bool is_in_place(const posemb_desc *desc, const struct posemb__call *call
            call->shape.rows_batch_stride == call->shape.out_batch_stride;
 }
 
-/* A buffer beside `out`, which it must not overlap. */
-static posemb_status check_apart(const char *name, const posemb_buffer *buffer,
-                                 struct posemb__span span, const posemb_buffer *out,
-                                 uint64_t out_bytes, posemb_error *error)
-{
-    const posemb_status status = posemb__check_buffer(name, buffer, span.unit, span.bytes, error);
+/* The part of a buffer that a call touches. */
+struct place {
+    const char *name;
+    const posemb_buffer *buffer;
+    uint64_t bytes;
+};
 
-    if (status != POSEMB_OK || buffer->mem != out->mem ||
-        buffer->offset >= out->offset + out_bytes || out->offset >= buffer->offset + span.bytes)
-        return status;
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and out overlap", name);
-}
+enum { WRITTEN_MAX = POSEMB__OUTPUTS + 3, READ_MAX = POSEMB__INPUTS };
 
-static posemb_status check_input(const posemb_plan *plan, const struct posemb__call *call,
-                                 const posemb_args *args, enum posemb__input input,
+struct places {
+    struct place written[WRITTEN_MAX];
+    struct place read[READ_MAX];
+    int written_count;
+    int read_count;
+};
+
+static posemb_status add_written(struct places *places, const char *name,
+                                 const posemb_buffer *buffer, struct posemb__span span,
                                  posemb_error *error)
 {
-    const char *name = posemb__input_name(input);
-    const posemb_buffer *buffer = input_of(args, input);
-    const struct posemb__span *span = &call->input[input];
-
-    if (span->bytes == 0)
-        return POSEMB_OK;
-    if (input == POSEMB__ROWS && is_in_place(&plan->desc, call, args))
-        return posemb__check_buffer(name, buffer, span->unit, span->bytes, error);
-    return check_apart(name, buffer, *span, &args->out, call->out.bytes, error);
+    places->written[places->written_count++] = (struct place){name, buffer, span.bytes};
+    return posemb__check_buffer(name, buffer, span.unit, span.bytes, error);
 }
 
-static posemb_status check_output(const struct posemb__call *call, const posemb_args *args,
-                                  enum posemb__output output, posemb_error *error)
+static posemb_status add_inputs(struct places *places, const struct posemb__call *call,
+                                const posemb_args *args, posemb_error *error)
 {
-    const char *name = posemb__output_name(output);
-    const posemb_buffer *buffer = output_of(args, output);
+    posemb_status status = POSEMB_OK;
 
-    if (!buffer->mem)
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__INPUTS; i++) {
+        const enum posemb__input input = (enum posemb__input)i;
+        const struct posemb__span *span = &call->input[i];
+        const struct place place = {posemb__input_name(input), input_of(args, input), span->bytes};
+
+        if (span->bytes == 0)
+            continue;
+        places->read[places->read_count++] = place;
+        status = posemb__check_buffer(place.name, place.buffer, span->unit, span->bytes, error);
+    }
+    return status;
+}
+
+static posemb_status add_outputs(struct places *places, const struct posemb__call *call,
+                                 const posemb_args *args, posemb_error *error)
+{
+    posemb_status status = POSEMB_OK;
+
+    for (int i = 0; status == POSEMB_OK && i < POSEMB__OUTPUTS; i++) {
+        const enum posemb__output output = (enum posemb__output)i;
+        const char *name = posemb__output_name(output);
+        const posemb_buffer *buffer = output_of(args, output);
+
+        if (!buffer->mem)
+            continue;
+        if (call->output[i].bytes == 0)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "%s is given, but the description does not have it", name);
+        status = add_written(places, name, buffer, call->output[i], error);
+    }
+    return status;
+}
+
+static bool overlaps(const struct place *a, const struct place *b)
+{
+    return a->buffer->mem == b->buffer->mem && a->buffer->offset < b->buffer->offset + b->bytes &&
+           b->buffer->offset < a->buffer->offset + a->bytes;
+}
+
+static posemb_status check_apart(const struct place *a, const struct place *b, posemb_error *error)
+{
+    if (!overlaps(a, b))
         return POSEMB_OK;
-    if (call->output[output].bytes == 0)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%s is given, but the description does not have it", name);
-    return check_apart(name, buffer, call->output[output], &args->out, call->out.bytes, error);
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s and %s overlap", a->name, b->name);
+}
+
+/* Nothing that is written overlaps anything else, but for rows that are the output. */
+static posemb_status check_all_apart(const struct places *places, const posemb_args *args,
+                                     bool in_place, posemb_error *error)
+{
+    posemb_status status = POSEMB_OK;
+
+    for (int w = 0; status == POSEMB_OK && w < places->written_count; w++) {
+        const struct place *written = &places->written[w];
+
+        for (int r = 0; status == POSEMB_OK && r < places->read_count; r++) {
+            const struct place *read = &places->read[r];
+
+            if (!(in_place && written->buffer == &args->out && read->buffer == &args->rows))
+                status = check_apart(read, written, error);
+        }
+        for (int v = 0; status == POSEMB_OK && v < w; v++)
+            status = check_apart(written, &places->written[v], error);
+    }
+    return status;
 }
 
 static posemb_status check_buffers(const posemb_plan *plan, const struct posemb__call *call,
@@ -174,18 +228,19 @@ static posemb_status check_buffers(const posemb_plan *plan, const struct posemb_
 {
     const struct posemb__span scratch = {launch->scratch_bytes, sizeof(uint32_t)};
     const struct posemb__span record = {sizeof(posemb_record), sizeof(uint32_t)};
-    posemb_status status =
-        posemb__check_buffer("out", &args->out, call->out.unit, call->out.bytes, error);
+    struct places places = {.written_count = 0, .read_count = 0};
+    posemb_status status = add_written(&places, "out", &args->out, call->out, error);
 
-    for (int i = 0; status == POSEMB_OK && i < POSEMB__INPUTS; i++)
-        status = check_input(plan, call, args, (enum posemb__input)i, error);
-    for (int i = 0; status == POSEMB_OK && i < POSEMB__OUTPUTS; i++)
-        status = check_output(call, args, (enum posemb__output)i, error);
+    if (status == POSEMB_OK)
+        status = add_inputs(&places, call, args, error);
+    if (status == POSEMB_OK)
+        status = add_outputs(&places, call, args, error);
     if (status == POSEMB_OK && scratch.bytes > 0)
-        status =
-            check_apart("scratch", &args->scratch, scratch, &args->out, call->out.bytes, error);
+        status = add_written(&places, "scratch", &args->scratch, scratch, error);
     if (status == POSEMB_OK && args->record.mem)
-        status = check_apart("record", &args->record, record, &args->out, call->out.bytes, error);
+        status = add_written(&places, "record", &args->record, record, error);
+    if (status == POSEMB_OK)
+        status = check_all_apart(&places, args, is_in_place(&plan->desc, call, args), error);
     return status;
 }
 
@@ -305,8 +360,9 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
 
 enum { KERNEL_BUFFERS_MAX = 36 };
 
-/* Embedded and older devices take 1024 bytes of arguments. */
-_Static_assert(sizeof(struct posemb_launch) + 32 * sizeof(cl_mem) <= 1024, "arguments of a kernel");
+/* Embedded and older devices take 1024 bytes of arguments: the block, 32 buffers, 2 of local
+ * memory. */
+_Static_assert(sizeof(struct posemb_launch) + 34 * sizeof(cl_mem) <= 1024, "arguments of a kernel");
 
 /* The buffers of a kernel in the order of its parameters. */
 struct buffers {

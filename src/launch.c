@@ -57,11 +57,11 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
     return launch;
 }
 
-uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit)
+uint64_t posemb__gpu_local_size(uint32_t channels, uint32_t channels_per_lane, uint64_t limit)
 {
     uint64_t size = 32;
 
-    while (size < 256 && size * pairs_per_lane < pairs)
+    while (size < 256 && size * channels_per_lane < channels)
         size *= 2;
     while (size > 1 && size > limit)
         size /= 2;

@@ -46,8 +46,8 @@ struct posemb__launch {
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
                                         const struct posemb__call *call);
 
-/* Work-items of a GPU-shaped group: the power of two that gives each lane `pairs_per_lane` pairs of
- * a row, within 32 ... 256 and `limit`. */
-uint64_t posemb__gpu_local_size(uint32_t pairs, uint32_t pairs_per_lane, uint64_t limit);
+/* Work-items of a GPU-shaped group: the power of two that gives each lane `channels_per_lane` of
+ * the `channels` of a row, within 32 ... 256 and `limit`. */
+uint64_t posemb__gpu_local_size(uint32_t channels, uint32_t channels_per_lane, uint64_t limit);
 
 #endif

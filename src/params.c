@@ -209,9 +209,10 @@ static posemb_status resolve_table(const posemb_desc *desc, const struct table *
     if (!span(table->rows, *table->stride, row, &call->input[table->input].bytes))
         return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "%s * %s reaches beyond 2^63 bytes",
                             table->rows_field, table->stride_field);
-    if (table->desc->storage == POSEMB_I8)
-        call->input[table->scales].bytes =
-            sizeof(float) * (table->desc->scaling == POSEMB_SCALE_OF_ROW ? table->rows : 1);
+    if (table->desc->storage == POSEMB_I8 &&
+        !span(table->desc->scaling == POSEMB_SCALE_OF_ROW ? table->rows : 1, sizeof(float),
+              sizeof(float), &call->input[table->scales].bytes))
+        return too_large(posemb__input_name(table->scales), error);
     return POSEMB_OK;
 }
 
@@ -509,10 +510,12 @@ posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_sha
         status = resolve_position_table(resolved, call, error);
     for (uint32_t k = 0; status == POSEMB_OK && k < posemb__extra_count(resolved); k++)
         status = resolve_extra(resolved, k, call, error);
+    if (status != POSEMB_OK)
+        return status;
     resolve_norm(resolved, call);
     resolve_counting(resolved, call);
     resolve_outputs(resolved, call);
-    return status;
+    return POSEMB_OK;
 }
 
 /* ---- Arguments on the host */

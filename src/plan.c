@@ -22,10 +22,9 @@ enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
  * CPU. On a GPU every work-item of a group counts, so that both are small. */
 enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
 
-/* Channels of a row whose sums a work-group of a norm keeps: on a CPU of any row, in private
- * memory, of which there are so many at least; on a GPU up to 16 KiB of local memory, beyond which
- * they are computed anew. */
-enum { CPU_SCRATCH_MIN = 16, GPU_KEPT_MAX = 4096 };
+/* Longest row whose sums a GPU-shaped work-group keeps, in 16 KiB of local memory; those of longer
+ * rows are computed anew. On a CPU any row is kept in private memory. */
+enum { GPU_KEPT_MAX = 4096 };
 
 /* Groups of rows that a work-group of a norm takes one after the other: measured. */
 enum { CPU_NORM_TURNS = 8 };
@@ -74,8 +73,7 @@ static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *de
     key->gamma = norm ? desc->gamma : POSEMB_GAMMA_NONE;
     key->beta = posemb__has_beta(desc);
     if (norm && cpu)
-        key->scratch =
-            folded_length(desc->dim) < CPU_SCRATCH_MIN ? CPU_SCRATCH_MIN : folded_length(desc->dim);
+        key->folded = folded_length(desc->dim) < CPU_MEMORY ? CPU_MEMORY : folded_length(desc->dim);
 }
 
 /* Work-items of a group. */
@@ -284,6 +282,24 @@ static posemb_status limit_local_size(posemb_plan *plan, posemb_error *error)
     return POSEMB_OK;
 }
 
+/* Local memory of the kernels of a norm, where they have any. */
+static posemb_status choose_kept(posemb_plan *plan, posemb_error *error)
+{
+    const uint64_t lanes = plan->launch_rule.local_size;
+    const uint32_t dim = plan->desc.dim;
+    cl_ulong size = 0;
+    cl_int code;
+
+    if (!posemb__has_norm(&plan->desc) || plan->engine->options.shape == POSEMB_SHAPE_CPU)
+        return POSEMB_OK;
+    code =
+        clGetDeviceInfo(plan->engine->device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof size, &size, NULL);
+    if (code != CL_SUCCESS)
+        return posemb__cl_fail(error, code, "clGetDeviceInfo of the local memory");
+    plan->kept = dim <= GPU_KEPT_MAX && (dim + lanes) * sizeof(float) <= size ? dim : 1;
+    return POSEMB_OK;
+}
+
 static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *offer,
                                posemb_error *error)
 {
@@ -292,8 +308,6 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
 
     plan->channels = posemb__channels_of(&plan->desc);
     plan->folded = folded_length(plan->desc.dim);
-    if (posemb__has_norm(&plan->desc) && key.memory_floats == GPU_MEMORY)
-        plan->kept = plan->desc.dim <= GPU_KEPT_MAX ? plan->desc.dim : 1;
     set_launch_rule(plan, &key);
     plan->busy = calloc(1, sizeof *plan->busy);
     if (!plan->busy)
@@ -307,6 +321,8 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
         status = create_all_kernels(plan, plan->program->program, error);
     if (status == POSEMB_OK)
         status = limit_local_size(plan, error);
+    if (status == POSEMB_OK)
+        status = choose_kept(plan, error);
     if (status == POSEMB_OK)
         status = upload_constants(plan, error);
     return status;

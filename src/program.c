@@ -41,7 +41,7 @@ void posemb__program_options(const struct posemb__program_key *key,
         {"GAMMA", (uint32_t)key->gamma},
         {"BETA", key->beta},
         {"NORM_STORAGE", (uint32_t)key->norm_storage},
-        {"SCRATCH", key->scratch},
+        {"FOLDED", key->folded},
         {"MEMORY", key->memory_floats},
         {"ROWS", key->rows},
     };

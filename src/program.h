@@ -36,7 +36,8 @@ struct posemb__program_key {
     posemb_norm norm;
     posemb_gamma gamma;
     bool beta;
-    uint32_t scratch; /* channels of the longest row, of a norm on the CPU shape; else 0 */
+    uint32_t folded; /* length of a row when it is folded, 16 or more, of a norm on the CPU shape;
+                        else 0 */
     uint32_t memory_floats;
     uint32_t rows;
 };

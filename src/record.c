@@ -172,6 +172,9 @@ static posemb_status look_up(const posemb_plan *plan, cl_command_queue queue,
             status = look_up_extra(plan, queue, args, &call, k, report, error);
     if (status != POSEMB_OK || record->position_first >= call.tokens)
         return status;
+    /* Of a learned table it is the sum of start and column, or a count, that lies beyond. */
+    if (plan->desc.position_kind == POSEMB_LEARNED && !call.input[POSEMB__POSITIONS].bytes)
+        return status;
     if (call.input[POSEMB__POSITIONS].bytes)
         return look_up_position(plan, queue, args, &call, report, error);
     if (plan->desc.padding == POSEMB_PADDING_LEFT_COUNT ||

@@ -345,6 +345,36 @@ static void test_neighbours_in_a_buffer_are_good(void **state)
     close_scene(&scene);
 }
 
+/* Outputs of a norm: each other, and what is read. */
+static void test_outputs_over_anything_are_refused(void **state)
+{
+    const posemb_desc desc = {.dim = 6,
+                              .operation = POSEMB_ADD,
+                              .norm = POSEMB_NORM_LAYER,
+                              .gamma = POSEMB_GAMMA_NONE,
+                              .beta = POSEMB_BETA_NONE};
+    const posemb_shape shape = {.batch = 1, .length = 3};
+    const struct support_call_options separate = {.seed = 2};
+    struct scene scene = open_scene(*state, &desc, &shape, &separate);
+    const posemb_buffer apart = {support_upload(*state, NULL, 24), 0};
+    posemb_args args = scene.args;
+
+    args.sum_out = args.rows; /* as a residual stream would have it */
+    assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, "rows and sum_out overlap");
+    args.sum_out.mem = NULL;
+    args.mean_out = apart;
+    args.rstd_out = (posemb_buffer){apart.mem, 8};
+    assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, "rstd_out and mean_out overlap");
+    args.rstd_out.offset = 12;
+    args.scratch = args.out; /* not used */
+    assert_int_equal(
+        posemb_enqueue(scene.plan, posemb_session_queue(*state), &args, 0, NULL, NULL, NULL),
+        POSEMB_OK);
+    clFinish(posemb_session_queue(*state));
+    clReleaseMemObject(apart.mem);
+    close_scene(&scene);
+}
+
 static void test_in_place_needs_the_same_strides(void **state)
 {
     const posemb_desc desc = {.dim = 6, .operation = POSEMB_ADD};
@@ -838,6 +868,7 @@ int main(void)
         cmocka_unit_test(test_a_queue_of_another_context_is_refused),
         cmocka_unit_test(test_an_output_over_an_input_is_refused),
         cmocka_unit_test(test_neighbours_in_a_buffer_are_good),
+        cmocka_unit_test(test_outputs_over_anything_are_refused),
         cmocka_unit_test(test_in_place_needs_the_same_strides),
         cmocka_unit_test(test_buffers_that_are_not_used_are_ignored),
         cmocka_unit_test(test_no_tokens_need_no_event),

@@ -43,7 +43,7 @@ static void test_options_name_every_choice(void **state)
         .extra_storage = {POSEMB_I8, POSEMB_F32, POSEMB_F32, POSEMB_F32},
         .norm = POSEMB_NORM_RMS,
         .gamma = POSEMB_GAMMA_ONE_PLUS,
-        .scratch = 512,
+        .folded = 512,
         .memory_floats = 16,
         .rows = 8};
     char options[POSEMB__OPTIONS_SIZE];
@@ -58,7 +58,7 @@ static void test_options_name_every_choice(void **state)
                  "-DPOSEMB_OUT_STORAGE=2 -DPOSEMB_STEP=3 -DPOSEMB_PROMPTS=0 -DPOSEMB_EXTRAS=1 "
                  "-DPOSEMB_EXTRA0=4 -DPOSEMB_EXTRA1=1 -DPOSEMB_EXTRA2=1 -DPOSEMB_EXTRA3=1 "
                  "-DPOSEMB_NORM=3 -DPOSEMB_GAMMA=2 -DPOSEMB_BETA=0 -DPOSEMB_NORM_STORAGE=2 "
-                 "-DPOSEMB_SCRATCH=512 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
+                 "-DPOSEMB_FOLDED=512 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
 }
 
 static void test_options_are_never_cut(void **state)

@@ -67,7 +67,8 @@ static void report_positions(const struct inputs *inputs)
     const posemb_position_rule rule = inputs->desc.positions;
     const uint32_t token = inputs->record.position_first;
     const uint64_t column = token % shape->length;
-    const uint64_t index = rule == POSEMB_POSITIONS_EXPLICIT_SHARED ? column : token;
+    const uint64_t axes = inputs->desc.grid.axes ? inputs->desc.grid.axes : 1;
+    const uint64_t index = (rule == POSEMB_POSITIONS_EXPLICIT_SHARED ? column : token) * axes;
 
     print_token(inputs, token);
     if (rule == POSEMB_POSITIONS_DEFAULT || rule == POSEMB_POSITIONS_INDEX) {
@@ -82,8 +83,8 @@ static void report_positions(const struct inputs *inputs)
         fprintf(stderr, "has position %g, outside -2^31 ... 2^32-1",
                 (double)((const float *)inputs->positions.data)[index]);
     } else {
-        fprintf(stderr, "has position %" PRId64,
-                int_at(&inputs->positions, index) + inputs->args.shape.start);
+        fprintf(stderr, "has position %" PRId64 " + %" PRId64, int_at(&inputs->positions, index),
+                inputs->args.shape.start);
         print_range(inputs);
     }
     fprintf(stderr, " (%" PRIu32 " bad positions in all)\n", inputs->record.position_count);

@@ -145,7 +145,7 @@ typedef enum posemb_operation {
     POSEMB_OPERATION_DEFAULT = 0, /**< POSEMB_ENCODE */
     POSEMB_ENCODE = 1,            /**< look up token rows, scale, add positions */
     POSEMB_ADD = 2,  /**< scale rows that are already there, add positions; in place or not */
-    POSEMB_TABLE = 3 /**< positions alone */
+    POSEMB_TABLE = 3 /**< positions without tokens */
 } posemb_operation;
 
 /**
@@ -228,7 +228,8 @@ typedef enum posemb_scaling {
     POSEMB_SCALE_OF_TABLE = 2   /**< scales has one float */
 } posemb_scaling;
 
-/** What an index outside its table does. It is recorded under every policy. */
+/** What an index outside its table does. It is recorded under every policy. Of token ids, rows of
+ * soft prompts follow those of the vocabulary as if they were of one table. */
 typedef enum posemb_policy {
     POSEMB_POLICY_DEFAULT = 0,       /**< POSEMB_POLICY_ZERO_ROW */
     POSEMB_POLICY_ZERO_ROW = 1,      /**< the token's output row is zeros */
@@ -250,9 +251,10 @@ typedef enum posemb_position_kind {
     POSEMB_POSITION_KIND_DEFAULT = 0, /**< POSEMB_SINUSOIDAL */
     POSEMB_SINUSOIDAL = 1,            /**< PE(pos), computed */
     POSEMB_LEARNED = 2, /**< row `pos` of a table; `start` of the call is the offset of models that
-                           have one. What describes sinusoids is not used; no grid, no floats */
-    POSEMB_NO_POSITION = 3 /**< nothing; likewise. The rule must be INDEX, and its positions are not
-                              looked at; not with TABLE */
+                           have one. What describes sinusoids is not looked at, but for the range of
+                           its enums; no grid, no floats */
+    POSEMB_NO_POSITION = 3 /**< nothing; likewise. The rule must be INDEX, and nothing is made of
+                              its positions; not with TABLE */
 } posemb_position_kind;
 
 /** Where the index of an extra table's row comes from. */
@@ -566,7 +568,7 @@ typedef struct posemb_shape {
                              zeros there, so that the sums of all ranks add up (a -0 may become
                              +0). Let one rank alone add positions and extra tables, and have soft
                              prompts other than zeros; normalise what was added up */
-    uint64_t shard_rows;  /**< 0: V */
+    uint64_t shard_rows;  /**< 0: V, where shard_first is 0 */
     uint64_t prompt_rows; /**< soft prompts: the ids V ... V + prompt_rows - 1 name rows of `rows`;
                              0 without soft prompts */
     uint64_t position_rows; /**< rows of the position table, >= 1; LEARNED only */
@@ -650,8 +652,9 @@ typedef struct posemb_host_args {
     const void
         *padding; /**< numbers of padding_type as the padding says; not used by NONE and TOKEN */
     void *positions_out; /**< NULL, or [B, S] int64 that receive the positions used, float with
-                            float positions; with a grid [B, S, axes], before the scale. Of a bad
-                            position: INT64_MIN or a NaN */
+                            float positions; with a grid [B, S, axes], before the scale. Of a
+                            position that the rule cannot tell: INT64_MIN or a NaN; one outside a
+                            learned table is given as it is, before the policy */
     uint32_t
         *lengths_out;  /**< NULL, or [B] that receive how many tokens of each row are not pads */
     uint8_t *mask_out; /**< NULL, or [B, S] that receive 0 for a pad, else 1 */
@@ -659,8 +662,8 @@ typedef struct posemb_host_args {
     float *mean_out; /**< NULL, or [B, S]: the mean of each row; LAYER only. Like sum_out and
                         rstd_out it is 0 or NaN where the row is one of zeros or NaN by a policy */
     float *rstd_out; /**< NULL, or [B, S]: the reciprocal deviation r of each row; norms only */
-    void *out;       /**< [B, S, D] of out_storage, written in full; must not overlap any other
-                        buffer */
+    void *out;       /**< [B, S, D] of out_storage, written in full. Nothing that is written may
+                        overlap anything else, gaps between rows included */
     posemb_record *record; /**< NULL, or added to: start with POSEMB_RECORD_CLEAR */
 } posemb_host_args;
 

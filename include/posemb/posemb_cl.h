@@ -152,9 +152,9 @@ typedef struct posemb_plan posemb_plan;
 
 /**
  * Validate a description, compile the kernels that it uses (unless the engine or its cache has
- * them) and upload its constants: 8 bytes for each channel pair, nothing else. A program that was
- * built from source is saved, with what the driver compiles at the first launch of each kernel: for
- * that the kernels run once, on a queue of posemb's own.
+ * them) and upload its constants: 8 to 24 bytes for each channel pair, and a row of zeros. A
+ * program that was built from source is saved, with what the driver compiles at the first launch of
+ * each kernel: for that the kernels run once, on a queue of posemb's own.
  *
  * @param plan  Receives the plan; NULL on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_BUILD_FAILED (the message has the driver's
@@ -324,7 +324,8 @@ typedef struct posemb_args {
     posemb_buffer sum_out; /**< mem NULL, or as in posemb_host_args; like the two that follow */
     posemb_buffer mean_out;
     posemb_buffer rstd_out;
-    posemb_buffer out;    /**< [B, S, D] of out_storage; must not overlap any other buffer */
+    posemb_buffer out; /**< [B, S, D] of out_storage. Nothing that is written may overlap anything
+                          else, gaps between rows included */
     posemb_buffer record; /**< a posemb_record, 48 bytes; mem NULL: nothing is recorded */
 } posemb_args;
 

@@ -83,8 +83,9 @@ static void report_positions(const struct inputs *inputs)
         fprintf(stderr, "has position %g, outside -2^31 ... 2^32-1",
                 (double)((const float *)inputs->positions.data)[index]);
     } else {
-        fprintf(stderr, "has position %" PRId64 " + %" PRId64, int_at(&inputs->positions, index),
-                inputs->args.shape.start);
+        fprintf(stderr, "has position %" PRId64, int_at(&inputs->positions, index));
+        if (shape->start != 0)
+            fprintf(stderr, " + %" PRId64, shape->start);
         print_range(inputs);
     }
     fprintf(stderr, " (%" PRIu32 " bad positions in all)\n", inputs->record.position_count);

@@ -242,13 +242,40 @@ static void fill_grid(const posemb_desc *desc, posemb_grid *grid)
 
 /* ---- Checks */
 
+/* The value of a field, an enum with the values 0 ... last. */
+struct choice {
+    const char *field;
+    int value;
+    int last;
+};
+
+/* `owner` stands before the fields in messages. */
+static posemb_status check_choices(const char *owner, const struct choice *choices, size_t count,
+                                   posemb_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (choices[i].value < 0 || choices[i].value > choices[i].last)
+            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                                "%s%s is %d, not one of 0 ... %d", owner, choices[i].field,
+                                choices[i].value, choices[i].last);
+    return POSEMB_OK;
+}
+
+static posemb_status check_table(const char *owner, const posemb_table_desc *table,
+                                 posemb_error *error)
+{
+    const struct choice choices[] = {
+        {"storage", (int)table->storage, POSEMB_I8},
+        {"scaling", (int)table->scaling, POSEMB_SCALE_OF_TABLE},
+        {"policy", (int)table->policy, POSEMB_POLICY_NAN_ROW},
+    };
+
+    return check_choices(owner, choices, sizeof choices / sizeof *choices, error);
+}
+
 static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
 {
-    const struct {
-        const char *field;
-        int value;
-        int last;
-    } checks[] = {
+    const struct choice choices[] = {
         {"operation", (int)desc->operation, POSEMB_TABLE},
         {"convention", (int)desc->convention, (int)posemb_convention_count()},
         {"layout", (int)desc->layout, POSEMB_HALVES},
@@ -262,15 +289,9 @@ static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
         {"pad_policy", (int)desc->pad_policy, POSEMB_PAD_ZERO_ROW},
         {"id_type", (int)desc->id_type, POSEMB_INT64},
         {"consumer", (int)desc->consumer, POSEMB_CONSUMER_STREAMED},
-        {"tokens.storage", (int)desc->tokens.storage, POSEMB_I8},
-        {"tokens.scaling", (int)desc->tokens.scaling, POSEMB_SCALE_OF_TABLE},
-        {"tokens.policy", (int)desc->tokens.policy, POSEMB_POLICY_NAN_ROW},
         {"rows_storage", (int)desc->rows_storage, POSEMB_BF16},
         {"soft_prompts", desc->soft_prompts > 1 ? INT_MAX : (int)desc->soft_prompts, 1},
         {"position_kind", (int)desc->position_kind, POSEMB_NO_POSITION},
-        {"position_table.storage", (int)desc->position_table.storage, POSEMB_I8},
-        {"position_table.scaling", (int)desc->position_table.scaling, POSEMB_SCALE_OF_TABLE},
-        {"position_table.policy", (int)desc->position_table.policy, POSEMB_POLICY_NAN_ROW},
         {"norm", (int)desc->norm, POSEMB_NORM_RMS},
         {"gamma", (int)desc->gamma, POSEMB_GAMMA_NONE},
         {"beta", (int)desc->beta, POSEMB_BETA_NONE},
@@ -278,12 +299,13 @@ static posemb_status check_enums(const posemb_desc *desc, posemb_error *error)
         {"rounding", (int)desc->rounding, POSEMB_ROUND_EACH_STEP},
         {"out_storage", (int)desc->out_storage, POSEMB_BF16},
     };
+    posemb_status status = check_choices("", choices, sizeof choices / sizeof *choices, error);
 
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-        if (checks[i].value < 0 || checks[i].value > checks[i].last)
-            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is %d, not one of 0 ... %d",
-                                checks[i].field, checks[i].value, checks[i].last);
-    return POSEMB_OK;
+    if (status == POSEMB_OK)
+        status = check_table("tokens.", &desc->tokens, error);
+    if (status == POSEMB_OK)
+        status = check_table("position_table.", &desc->position_table, error);
+    return status;
 }
 
 static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
@@ -303,24 +325,21 @@ static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
 
 static posemb_status check_extra(const posemb_desc *desc, uint32_t k, posemb_error *error)
 {
+    static const char *const owners[] = {"extras[0].", "extras[1].", "extras[2].", "extras[3]."};
+    static const char *const tables[] = {"extras[0].table.", "extras[1].table.", "extras[2].table.",
+                                         "extras[3].table."};
     const posemb_extra_desc *extra = &desc->extras[k];
-    const struct {
-        const char *field;
-        int value;
-        int last;
-    } checks[] = {
+    const struct choice choices[] = {
         {"ids", (int)extra->ids, POSEMB_EXTRA_CONSTANT},
         {"id_type", (int)extra->id_type, POSEMB_INT64},
-        {"table.storage", (int)extra->table.storage, POSEMB_I8},
-        {"table.scaling", (int)extra->table.scaling, POSEMB_SCALE_OF_TABLE},
-        {"table.policy", (int)extra->table.policy, POSEMB_POLICY_NAN_ROW},
     };
+    posemb_status status =
+        check_choices(owners[k], choices, sizeof choices / sizeof *choices, error);
 
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-        if (checks[i].value < 0 || checks[i].value > checks[i].last)
-            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                                "extras[%" PRIu32 "].%s is %d, not one of 0 ... %d", k,
-                                checks[i].field, checks[i].value, checks[i].last);
+    if (status == POSEMB_OK)
+        status = check_table(tables[k], &extra->table, error);
+    if (status != POSEMB_OK)
+        return status;
     if (!isfinite(extra->scale))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "extras[%" PRIu32 "].scale is %g, not finite", k, (double)extra->scale);

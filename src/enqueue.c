@@ -64,56 +64,56 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
 
 /* ---- Buffers */
 
+#define PLACE(field) offsetof(posemb_args, field)
+
+static const size_t input_places[POSEMB__INPUTS] = {
+    [POSEMB__IDS] = PLACE(ids),
+    [POSEMB__TABLE] = PLACE(table),
+    [POSEMB__TABLE_SCALES] = PLACE(table_scales),
+    [POSEMB__ROWS] = PLACE(rows),
+    [POSEMB__POSITIONS] = PLACE(positions),
+    [POSEMB__PADDING] = PLACE(padding),
+    [POSEMB__POSITION_TABLE] = PLACE(position_table),
+    [POSEMB__POSITION_SCALES] = PLACE(position_scales),
+    [POSEMB__GAMMA] = PLACE(gamma),
+    [POSEMB__BETA] = PLACE(beta),
+    [POSEMB__EXTRA_IDS] = PLACE(extras[0].ids),
+    PLACE(extras[1].ids),
+    PLACE(extras[2].ids),
+    PLACE(extras[3].ids),
+    [POSEMB__EXTRA_TABLE] = PLACE(extras[0].table),
+    PLACE(extras[1].table),
+    PLACE(extras[2].table),
+    PLACE(extras[3].table),
+    [POSEMB__EXTRA_SCALES] = PLACE(extras[0].scales),
+    PLACE(extras[1].scales),
+    PLACE(extras[2].scales),
+    PLACE(extras[3].scales),
+};
+
+static const size_t output_places[POSEMB__OUTPUTS] = {
+    [POSEMB__POSITIONS_OUT] = PLACE(positions_out), [POSEMB__LENGTHS_OUT] = PLACE(lengths_out),
+    [POSEMB__MASK_OUT] = PLACE(mask_out),           [POSEMB__SUM_OUT] = PLACE(sum_out),
+    [POSEMB__MEAN_OUT] = PLACE(mean_out),           [POSEMB__RSTD_OUT] = PLACE(rstd_out)};
+
 static const posemb_buffer *input_of(const posemb_args *args, enum posemb__input input)
 {
-    switch (input) {
-    case POSEMB__IDS:
-        return &args->ids;
-    case POSEMB__TABLE:
-        return &args->table;
-    case POSEMB__TABLE_SCALES:
-        return &args->table_scales;
-    case POSEMB__ROWS:
-        return &args->rows;
-    case POSEMB__POSITIONS:
-        return &args->positions;
-    case POSEMB__PADDING:
-        return &args->padding;
-    case POSEMB__POSITION_TABLE:
-        return &args->position_table;
-    case POSEMB__POSITION_SCALES:
-        return &args->position_scales;
-    case POSEMB__GAMMA:
-        return &args->gamma;
-    case POSEMB__BETA:
-        return &args->beta;
-    default:
-        if (input >= POSEMB__EXTRA_SCALES)
-            return &args->extras[input - POSEMB__EXTRA_SCALES].scales;
-        if (input >= POSEMB__EXTRA_TABLE)
-            return &args->extras[input - POSEMB__EXTRA_TABLE].table;
-        return &args->extras[input - POSEMB__EXTRA_IDS].ids;
-    }
+    return (const posemb_buffer *)(const void *)((const char *)args + input_places[input]);
 }
 
 static const posemb_buffer *output_of(const posemb_args *args, enum posemb__output output)
 {
-    const posemb_buffer *const buffers[POSEMB__OUTPUTS] = {
-        [POSEMB__POSITIONS_OUT] = &args->positions_out, [POSEMB__LENGTHS_OUT] = &args->lengths_out,
-        [POSEMB__MASK_OUT] = &args->mask_out,           [POSEMB__SUM_OUT] = &args->sum_out,
-        [POSEMB__MEAN_OUT] = &args->mean_out,           [POSEMB__RSTD_OUT] = &args->rstd_out};
-
-    return buffers[output];
+    return (const posemb_buffer *)(const void *)((const char *)args + output_places[output]);
 }
 
 posemb_buffer *posemb__args_input(posemb_args *args, enum posemb__input input)
 {
-    return (posemb_buffer *)input_of(args, input);
+    return (posemb_buffer *)(void *)((char *)args + input_places[input]);
 }
 
 posemb_buffer *posemb__args_output(posemb_args *args, enum posemb__output output)
 {
-    return (posemb_buffer *)output_of(args, output);
+    return (posemb_buffer *)(void *)((char *)args + output_places[output]);
 }
 
 /* `rows` may be the output itself: the same place, elements and strides. */

@@ -187,7 +187,7 @@ struct table {
     uint64_t rows;
     uint64_t *stride;
     enum posemb__input input;
-    enum posemb__input scales;
+    enum posemb__input scales; /* of I8 */
 };
 
 static posemb_status resolve_table(const posemb_desc *desc, const struct table *table,
@@ -198,7 +198,6 @@ static posemb_status resolve_table(const posemb_desc *desc, const struct table *
     posemb_status status;
 
     call->input[table->input].unit = unit;
-    call->input[table->scales].unit = sizeof(float);
     if (table->rows == 0)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is 0", table->rows_field);
     if (*table->stride == 0)
@@ -209,8 +208,10 @@ static posemb_status resolve_table(const posemb_desc *desc, const struct table *
     if (!span(table->rows, *table->stride, row, &call->input[table->input].bytes))
         return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "%s * %s reaches beyond 2^63 bytes",
                             table->rows_field, table->stride_field);
-    if (table->desc->storage == POSEMB_I8 &&
-        !span(table->desc->scaling == POSEMB_SCALE_OF_ROW ? table->rows : 1, sizeof(float),
+    if (table->desc->storage != POSEMB_I8)
+        return POSEMB_OK;
+    call->input[table->scales].unit = sizeof(float);
+    if (!span(table->desc->scaling == POSEMB_SCALE_OF_ROW ? table->rows : 1, sizeof(float),
               sizeof(float), &call->input[table->scales].bytes))
         return too_large(posemb__input_name(table->scales), error);
     return POSEMB_OK;
@@ -240,9 +241,12 @@ static posemb_status resolve_prompts(const posemb_desc *desc, struct posemb__cal
 {
     posemb_shape *shape = &call->shape;
     const posemb_table_desc rows = {.storage = desc->rows_storage};
-    const struct table table = {"prompt_rows",       "rows_stride",       &rows,
-                                shape->prompt_rows,  &shape->rows_stride, POSEMB__ROWS,
-                                POSEMB__TABLE_SCALES};
+    const struct table table = {.rows_field = "prompt_rows",
+                                .stride_field = "rows_stride",
+                                .desc = &rows, /* never of I8 */
+                                .rows = shape->prompt_rows,
+                                .stride = &shape->rows_stride,
+                                .input = POSEMB__ROWS};
 
     if (!desc->soft_prompts && shape->prompt_rows > 0)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,

@@ -86,12 +86,8 @@ static uint64_t position_place(const posemb_plan *plan, const posemb_shape *shap
     }
 }
 
-/* Of a learned table: whether it is one of its rows. */
-static bool is_position(const posemb_desc *desc, const posemb_shape *shape, int64_t given)
+static bool is_position(const posemb_shape *shape, int64_t given)
 {
-    if (desc->position_kind == POSEMB_LEARNED)
-        return given >= -shape->start &&
-               (uint64_t)given + (uint64_t)shape->start < shape->position_rows;
     return given >= POSEMB_POSITION_MIN - shape->start &&
            given <= POSEMB_POSITION_MAX - shape->start;
 }
@@ -124,7 +120,7 @@ static posemb_status look_up_position(const posemb_plan *plan, cl_command_queue 
             status = look_up_int(queue, "positions", &args->positions,
                                  call->input[POSEMB__POSITIONS].bytes, place, type,
                                  &report->first_position, error);
-            found = !is_position(&plan->desc, &call->shape, report->first_position);
+            found = !is_position(&call->shape, report->first_position);
         }
         place += posemb__number_size(type);
     }

@@ -122,6 +122,8 @@ struct run {
     const posemb_host_args *args;
     struct posemb__steps steps; /* [channels.pairs] */
     uint64_t *phases;           /* [channels.pairs] */
+    posemb_storage step;        /* that steps are rounded to */
+    uint32_t extras;            /* tables */
     float *pe;                  /* [D]; with the amplitude */
     float *sum;                 /* [D] */
     float *normalised;          /* [D] */
@@ -333,7 +335,7 @@ static void find_sources(const struct run *run, uint64_t b, uint64_t s,
         sources->tokens = (struct source){(const char *)run->args->rows +
                                               b * shape->rows_batch_stride + s * shape->rows_stride,
                                           run->desc.rows_storage, 1.0f, run->desc.token_scale};
-    for (uint32_t k = 0; k < posemb__extra_count(&run->desc); k++)
+    for (uint32_t k = 0; k < run->extras; k++)
         if (!find_extra(run, b, s, k, sources))
             note(&record->extras[k].count, &record->extras[k].first, token);
 }
@@ -342,7 +344,7 @@ static void find_sources(const struct run *run, uint64_t b, uint64_t s,
 
 static float step(const struct run *run, float value)
 {
-    return posemb__round_to(value, posemb__step_storage(&run->desc));
+    return posemb__round_to(value, run->step);
 }
 
 /* What is added to channel c for the position. */
@@ -373,7 +375,7 @@ static void sum_row(const struct run *run, const struct posemb__position *positi
             x = step(run, tokens->factor * load_source(tokens, c));
         if (positions && run->desc.operation != POSEMB_TABLE)
             x = step(run, x + position_of(run, position, sources, c));
-        for (uint32_t k = 0; k < posemb__extra_count(&run->desc); k++) {
+        for (uint32_t k = 0; k < run->extras; k++) {
             const struct source *extra = &sources->extras[k];
             const float scaled = step(run, extra->factor * load_source(extra, c));
 
@@ -548,5 +550,7 @@ posemb_status posemb_reference_run(const posemb_desc *desc, const posemb_host_ar
     if (status != POSEMB_OK)
         return status;
     run.channels = posemb__channels_of(&run.desc);
+    run.step = posemb__step_storage(&run.desc);
+    run.extras = posemb__extra_count(&run.desc);
     return run_all(&run, error);
 }

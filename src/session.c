@@ -140,8 +140,6 @@ static posemb_status upload_input(posemb_session *session, const char *name, con
 {
     if (bytes == 0)
         return POSEMB_OK;
-    if (!data)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL", name);
     if (bytes > SIZE_MAX)
         return posemb__fail(error, POSEMB_SIZE_OVERFLOW, 0, "%s has %" PRIu64 " bytes", name,
                             bytes);

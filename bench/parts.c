@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARMUPS = 2, REPEATS_MIN = 15, REPEATS_MAX = 200, TYPES = 2, STORAGES = POSEMB_I8 + 1 };
+enum { WARMUPS = 2, TYPES = 2, STORAGES = POSEMB_I8 + 1 };
 
 static const double parts_seconds = 12.0; /* for all parts of a shape */
 
@@ -43,12 +43,10 @@ static const struct part {
 
 /* One part, ready to launch. */
 struct candidate {
-    posemb_plan *plan;
-    posemb_args args;
-    posemb_host_args host;
+    struct workload_call call;
     struct stream stream; /* copies of the same bytes */
-    double samples[REPEATS_MAX];
-    double copies[STREAM_VARIANTS][REPEATS_MAX];
+    double samples[WORKLOAD_REPEATS_MAX];
+    double copies[STREAM_VARIANTS][WORKLOAD_REPEATS_MAX];
 };
 
 struct run {
@@ -138,21 +136,21 @@ static void set_args(struct run *run, const struct part *part, struct candidate 
     const uint64_t unit = sizeof(float);
     const float *floats = run->floats;
     const cl_mem mem = run->device_floats;
-    posemb_shape *shape = &candidate->args.shape;
+    posemb_shape *shape = &candidate->call.args.shape;
 
-    candidate->args = workload_args(&run->workload, 0);
+    candidate->call.args = workload_args(&run->workload, 0);
     if (part->learned)
         shape->position_rows = shape->length;
     if (part->types)
         shape->extras[0] = (posemb_extra_shape){.rows = TYPES, .id = 1};
     if (part->table != POSEMB_F32)
-        candidate->args.table.mem = run->device_tables[part->table];
-    candidate->args.position_table = (posemb_buffer){mem, 0};
-    candidate->args.extras[0].table = (posemb_buffer){mem, place_of_types(run) * unit};
-    candidate->args.gamma = (posemb_buffer){mem, place_of_gamma(run) * unit};
-    candidate->args.beta = (posemb_buffer){mem, place_of_beta(run) * unit};
-    candidate->args.table_scales = (posemb_buffer){mem, place_of_scales(run) * unit};
-    candidate->host = (posemb_host_args){
+        candidate->call.args.table.mem = run->device_tables[part->table];
+    candidate->call.args.position_table = (posemb_buffer){mem, 0};
+    candidate->call.args.extras[0].table = (posemb_buffer){mem, place_of_types(run) * unit};
+    candidate->call.args.gamma = (posemb_buffer){mem, place_of_gamma(run) * unit};
+    candidate->call.args.beta = (posemb_buffer){mem, place_of_beta(run) * unit};
+    candidate->call.args.table_scales = (posemb_buffer){mem, place_of_scales(run) * unit};
+    candidate->call.host = (posemb_host_args){
         .shape = *shape,
         .ids = run->workload.ids,
         .table = part->table == POSEMB_F32 ? run->workload.table : run->tables[part->table],
@@ -177,62 +175,11 @@ static posemb_status prepare(struct run *run, size_t index, posemb_error *error)
     if (status != POSEMB_OK)
         return status;
     set_args(run, part, candidate);
-    status =
-        posemb_plan_create(posemb_session_engine(run->session), &desc, &candidate->plan, error);
+    status = posemb_plan_create(posemb_session_engine(run->session), &desc, &candidate->call.plan,
+                                error);
     if (status == POSEMB_OK)
         status = stream_create(run->session, posemb__storage_size(part->table),
                                posemb__storage_size(part->out), count, &candidate->stream, error);
-    return status;
-}
-
-static size_t count_differing(const struct run *run, const struct part *part)
-{
-    const size_t count = (size_t)run->workload.tokens * run->workload.desc.dim;
-    const uint16_t *a = (const uint16_t *)(const void *)run->workload.out;
-    const uint16_t *b = (const uint16_t *)(const void *)run->workload.expected;
-    size_t differing = 0;
-
-    if (part->out == POSEMB_F32)
-        return posemb_compare_bits(run->workload.out, run->workload.expected, count, NULL);
-    for (size_t i = 0; i < count; i++)
-        differing += a[i] != b[i];
-    return differing;
-}
-
-/* Launch with set 0 and compare every element. */
-static posemb_status verify(struct run *run, size_t index, size_t *differing, posemb_error *error)
-{
-    const struct candidate *candidate = &run->candidates[index];
-    const struct part *part = &parts[index];
-    struct workload *workload = &run->workload;
-    const size_t bytes =
-        (size_t)workload->tokens * workload->desc.dim * (size_t)posemb__storage_size(part->out);
-    posemb_status status = posemb_enqueue(candidate->plan, posemb_session_queue(run->session),
-                                          &candidate->args, 0, NULL, NULL, error);
-
-    if (status == POSEMB_OK)
-        status = posemb_session_download(run->session, workload->device_out, 0, workload->out,
-                                         bytes, error);
-    if (status == POSEMB_OK)
-        status =
-            posemb_reference_run(posemb_plan_resolved(candidate->plan), &candidate->host, error);
-    if (status == POSEMB_OK)
-        *differing += count_differing(run, part);
-    return status;
-}
-
-static posemb_status sample(struct run *run, size_t index, uint32_t set, double *seconds,
-                            posemb_error *error)
-{
-    struct candidate *candidate = &run->candidates[index];
-    const cl_command_queue queue = posemb_session_queue(run->session);
-    const double begin = clock_seconds();
-    posemb_status status;
-
-    candidate->args.ids.offset = workload_args(&run->workload, set).ids.offset;
-    status = posemb_enqueue(candidate->plan, queue, &candidate->args, 0, NULL, NULL, error);
-    clFinish(queue);
-    *seconds = clock_seconds() - begin;
     return status;
 }
 
@@ -243,7 +190,7 @@ static posemb_status sample_copy(struct run *run, size_t index, size_t variant, 
     const cl_command_queue queue = posemb_session_queue(run->session);
     const double begin = clock_seconds();
     const cl_int code = stream_enqueue(
-        &candidate->stream, variant, queue, candidate->args.table.mem,
+        &candidate->stream, variant, queue, candidate->call.args.table.mem,
         workload_source_offset(&run->workload, set) / sizeof(float), run->workload.device_out);
 
     clFinish(queue);
@@ -256,7 +203,8 @@ static posemb_status sample_part(struct run *run, size_t index, uint32_t set, ui
                                  posemb_error *error)
 {
     struct candidate *candidate = &run->candidates[index];
-    posemb_status status = sample(run, index, set, &candidate->samples[repeat], error);
+    posemb_status status = workload_call_time(run->session, &run->workload, &candidate->call, set,
+                                              &candidate->samples[repeat], error);
 
     for (size_t v = 0; status == POSEMB_OK && v < candidate->stream.count; v++)
         status = sample_copy(run, index, v, set + 3, &candidate->copies[v][repeat], error);
@@ -291,9 +239,7 @@ static posemb_status measure(struct run *run, struct bench_parts *result, posemb
         for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++)
             status = sample_part(run, i, set++, 0, error);
     round = (clock_seconds() - begin) / WARMUPS;
-    result->repeats = (uint32_t)(parts_seconds / round) + 1;
-    result->repeats = result->repeats < REPEATS_MIN ? REPEATS_MIN : result->repeats;
-    result->repeats = result->repeats > REPEATS_MAX ? REPEATS_MAX : result->repeats;
+    result->repeats = workload_repeats(parts_seconds, round);
     for (uint32_t n = 0; n < result->repeats; n++)
         for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++)
             status = sample_part(run, (i + n) % BENCH_PARTS, set++, n, error);
@@ -311,7 +257,7 @@ static void release_mem(cl_mem mem)
 static void release(struct run *run)
 {
     for (size_t i = 0; i < BENCH_PARTS; i++) {
-        posemb_plan_destroy(run->candidates[i].plan);
+        posemb_plan_destroy(run->candidates[i].call.plan);
         stream_destroy(&run->candidates[i].stream);
     }
     for (size_t i = 0; i < STORAGES; i++) {
@@ -344,7 +290,8 @@ posemb_status bench_parts_run(posemb_session *session, uint32_t batch, uint32_t 
     for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++) {
         status = prepare(run, i, error);
         if (status == POSEMB_OK)
-            status = verify(run, i, &result->differing, error);
+            status = workload_call_verify(session, &run->workload, &run->candidates[i].call,
+                                          &result->differing, error);
     }
     if (status == POSEMB_OK && result->differing == 0)
         status = measure(run, result, error);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARMUPS = 2, REPEATS_MIN = 15, REPEATS_MAX = 200, PAD = 1, SEQUENCES = 64 };
+enum { WARMUPS = 2, PAD = 1, SEQUENCES = 64 };
 
 static const double rule_seconds = 6.0; /* for all rules of a shape */
 
@@ -44,13 +44,11 @@ static const struct {
 
 /* One rule, ready to launch. */
 struct candidate {
-    posemb_plan *plan;
-    posemb_args args;
-    posemb_host_args host;
+    struct workload_call call;
     void *numbers; /* positions or padding of the host */
     cl_mem device_numbers;
     cl_mem scratch;
-    double samples[REPEATS_MAX];
+    double samples[WORKLOAD_REPEATS_MAX];
 };
 
 struct run {
@@ -127,9 +125,10 @@ static posemb_status make_numbers(struct run *run, size_t rule, posemb_error *er
     fill_numbers(&run->workload, rule, candidate->numbers, count);
     status = posemb_session_upload(run->session, candidate->numbers, size,
                                    &candidate->device_numbers, error);
-    *(positions ? &candidate->args.positions : &candidate->args.padding) =
+    *(positions ? &candidate->call.args.positions : &candidate->call.args.padding) =
         (posemb_buffer){candidate->device_numbers, 0};
-    *(positions ? &candidate->host.positions : &candidate->host.padding) = candidate->numbers;
+    *(positions ? &candidate->call.host.positions : &candidate->call.host.padding) =
+        candidate->numbers;
     return status;
 }
 
@@ -141,7 +140,7 @@ static posemb_status prepare(struct run *run, size_t rule, posemb_error *error)
     uint64_t scratch = 0;
     posemb_status status;
 
-    candidate->args = workload_args(workload, 0);
+    candidate->call.args = workload_args(workload, 0);
     desc.positions = rules[rule].rule;
     desc.position_type = rules[rule].position_type;
     desc.padding = rules[rule].padding;
@@ -149,60 +148,25 @@ static posemb_status prepare(struct run *run, size_t rule, posemb_error *error)
     desc.pad_id = rules[rule].padding == POSEMB_PADDING_TOKEN ? PAD : 0;
     desc.pad_policy = rules[rule].policy;
     if (rules[rule].rule == POSEMB_POSITIONS_RAGGED) { /* one row of all tokens */
-        candidate->args.shape.length = workload->tokens;
-        candidate->args.shape.batch = 1;
-        candidate->args.shape.sequences = SEQUENCES;
+        candidate->call.args.shape.length = workload->tokens;
+        candidate->call.args.shape.batch = 1;
+        candidate->call.args.shape.sequences = SEQUENCES;
     }
-    candidate->host = (posemb_host_args){.shape = candidate->args.shape,
-                                         .ids = workload->ids,
-                                         .table = workload->table,
-                                         .out = workload->expected};
+    candidate->call.host = (posemb_host_args){.shape = candidate->call.args.shape,
+                                              .ids = workload->ids,
+                                              .table = workload->table,
+                                              .out = workload->expected};
     status = make_numbers(run, rule, error);
     if (status == POSEMB_OK)
-        status =
-            posemb_plan_create(posemb_session_engine(run->session), &desc, &candidate->plan, error);
+        status = posemb_plan_create(posemb_session_engine(run->session), &desc,
+                                    &candidate->call.plan, error);
     if (status == POSEMB_OK)
-        status =
-            posemb_plan_scratch_bytes(candidate->plan, &candidate->args.shape, &scratch, error);
+        status = posemb_plan_scratch_bytes(candidate->call.plan, &candidate->call.args.shape,
+                                           &scratch, error);
     if (status == POSEMB_OK && scratch > 0)
         status =
             posemb_session_upload(run->session, NULL, (size_t)scratch, &candidate->scratch, error);
-    candidate->args.scratch.mem = candidate->scratch;
-    return status;
-}
-
-/* Launch with set 0 and compare every element. */
-static posemb_status verify(struct run *run, size_t rule, size_t *differing, posemb_error *error)
-{
-    const struct candidate *candidate = &run->candidates[rule];
-    struct workload *workload = &run->workload;
-    posemb_status status = posemb_enqueue(candidate->plan, posemb_session_queue(run->session),
-                                          &candidate->args, 0, NULL, NULL, error);
-
-    if (status == POSEMB_OK)
-        status = posemb_session_download(run->session, workload->device_out, 0, workload->out,
-                                         workload->out_bytes, error);
-    if (status == POSEMB_OK)
-        status =
-            posemb_reference_run(posemb_plan_resolved(candidate->plan), &candidate->host, error);
-    if (status == POSEMB_OK)
-        *differing += posemb_compare_bits(workload->out, workload->expected,
-                                          workload->out_bytes / sizeof(float), NULL);
-    return status;
-}
-
-static posemb_status sample(struct run *run, size_t rule, uint32_t set, double *seconds,
-                            posemb_error *error)
-{
-    struct candidate *candidate = &run->candidates[rule];
-    const cl_command_queue queue = posemb_session_queue(run->session);
-    const double begin = clock_seconds();
-    posemb_status status;
-
-    candidate->args.ids.offset = workload_args(&run->workload, set).ids.offset;
-    status = posemb_enqueue(candidate->plan, queue, &candidate->args, 0, NULL, NULL, error);
-    clFinish(queue);
-    *seconds = clock_seconds() - begin;
+    candidate->call.args.scratch.mem = candidate->scratch;
     return status;
 }
 
@@ -214,15 +178,15 @@ static posemb_status measure(struct run *run, struct bench_rules *result, posemb
 
     for (size_t i = 0; status == POSEMB_OK && i < BENCH_RULES; i++)
         for (int n = 0; status == POSEMB_OK && n < WARMUPS; n++)
-            status = sample(run, i, set++, &seconds, error);
-    result->repeats = (uint32_t)(rule_seconds / (seconds * BENCH_RULES)) + 1;
-    result->repeats = result->repeats < REPEATS_MIN ? REPEATS_MIN : result->repeats;
-    result->repeats = result->repeats > REPEATS_MAX ? REPEATS_MAX : result->repeats;
+            status = workload_call_time(run->session, &run->workload, &run->candidates[i].call,
+                                        set++, &seconds, error);
+    result->repeats = workload_repeats(rule_seconds, seconds * BENCH_RULES);
     for (uint32_t n = 0; status == POSEMB_OK && n < result->repeats; n++)
         for (size_t i = 0; status == POSEMB_OK && i < BENCH_RULES; i++) {
             const size_t rule = (i + n) % BENCH_RULES;
 
-            status = sample(run, rule, set++, &run->candidates[rule].samples[n], error);
+            status = workload_call_time(run->session, &run->workload, &run->candidates[rule].call,
+                                        set++, &run->candidates[rule].samples[n], error);
         }
     for (size_t i = 0; status == POSEMB_OK && i < BENCH_RULES; i++) {
         result->name[i] = rules[i].name;
@@ -245,7 +209,7 @@ static posemb_status upload_ids(struct run *run, posemb_error *error)
 static void release(struct run *run)
 {
     for (size_t i = 0; i < BENCH_RULES; i++) {
-        posemb_plan_destroy(run->candidates[i].plan);
+        posemb_plan_destroy(run->candidates[i].call.plan);
         free(run->candidates[i].numbers);
         if (run->candidates[i].device_numbers)
             clReleaseMemObject(run->candidates[i].device_numbers);
@@ -277,7 +241,8 @@ posemb_status bench_rules_run(posemb_session *session, uint32_t batch, uint32_t 
     for (size_t i = 0; status == POSEMB_OK && i < BENCH_RULES; i++) {
         status = prepare(run, i, error);
         if (status == POSEMB_OK)
-            status = verify(run, i, &result->differing, error);
+            status = workload_call_verify(session, &run->workload, &run->candidates[i].call,
+                                          &result->differing, error);
     }
     if (status == POSEMB_OK && result->differing == 0)
         status = measure(run, result, error);

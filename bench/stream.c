@@ -1,8 +1,8 @@
 /* Copies that read and write elements of two sizes. */
 #include "stream.h"
 
-#include "cl_error.h"
 #include "status.h"
+#include "yardstick.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,20 +17,11 @@ enum { STEP_BYTES = 64 };
 
 static cl_program build(posemb_session *session, uint64_t reads, uint64_t writes, int streamed)
 {
-    const cl_device_id device = posemb_session_device(session)->device;
-    const char *source = bench_stream_source;
     char options[96];
-    cl_int code;
-    cl_program program = clCreateProgramWithSource(posemb_session_context(session), 1, &source,
-                                                   &bench_stream_source_size, &code);
 
     snprintf(options, sizeof options, "-cl-std=CL1.2 -DREADS=%u -DWRITES=%u -DSTREAMED=%d",
              (unsigned)reads, (unsigned)writes, streamed);
-    if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
-        return program;
-    if (program)
-        clReleaseProgram(program);
-    return NULL;
+    return yardstick_build(session, bench_stream_source, bench_stream_source_size, options);
 }
 
 static void add_kernel(struct stream *stream, cl_program program, cl_uint steps, size_t local_size)

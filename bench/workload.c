@@ -1,6 +1,8 @@
 /* The data of one case. Random payloads from a fixed seed, so that every run measures the same. */
 #include "workload.h"
 
+#include "clock.h"
+#include "desc.h"
 #include "status.h"
 #include "stream.h"
 #include "xorshift.h"
@@ -157,6 +159,76 @@ posemb_args workload_args(const struct workload *workload, uint32_t set)
     };
 }
 
+/* Elements of a narrow type that differ: conversions write one pattern for NaN. */
+static size_t count_narrow(const void *a, const void *b, size_t count)
+{
+    const uint16_t *x = a;
+    const uint16_t *y = b;
+    size_t differing = 0;
+
+    for (size_t i = 0; i < count; i++)
+        differing += x[i] != y[i];
+    return differing;
+}
+
+/* The output that lies on the device, beside what the reference gives. */
+static posemb_status compare(posemb_session *session, struct workload *workload,
+                             const posemb_desc *desc, const posemb_host_args *host,
+                             size_t *differing, posemb_error *error)
+{
+    const size_t size = (size_t)posemb__storage_size(desc->out_storage);
+    const size_t count = (size_t)workload->tokens * desc->dim;
+    posemb_status status = posemb_session_download(session, workload->device_out, 0, workload->out,
+                                                   count * size, error);
+
+    if (status == POSEMB_OK)
+        status = posemb_reference_run(desc, host, error);
+    if (status == POSEMB_OK)
+        *differing += size == sizeof(float)
+                          ? posemb_compare_bits(workload->out, workload->expected, count, NULL)
+                          : count_narrow(workload->out, workload->expected, count);
+    return status;
+}
+
+posemb_status workload_call_verify(posemb_session *session, struct workload *workload,
+                                   const struct workload_call *call, size_t *differing,
+                                   posemb_error *error)
+{
+    const posemb_status status = posemb_enqueue(call->plan, posemb_session_queue(session),
+                                                &call->args, 0, NULL, NULL, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    return compare(session, workload, posemb_plan_resolved(call->plan), &call->host, differing,
+                   error);
+}
+
+posemb_status workload_call_time(posemb_session *session, const struct workload *workload,
+                                 const struct workload_call *call, uint32_t set, double *seconds,
+                                 posemb_error *error)
+{
+    const cl_command_queue queue = posemb_session_queue(session);
+    posemb_args args = call->args;
+    posemb_status status;
+    double begin;
+
+    args.ids.offset = workload_args(workload, set).ids.offset;
+    begin = clock_seconds();
+    status = posemb_enqueue(call->plan, queue, &args, 0, NULL, NULL, error);
+    clFinish(queue);
+    *seconds = clock_seconds() - begin;
+    return status;
+}
+
+uint32_t workload_repeats(double seconds, double round_seconds)
+{
+    const double wanted = seconds / round_seconds + 1.0;
+
+    if (wanted < WORKLOAD_REPEATS_MIN)
+        return WORKLOAD_REPEATS_MIN;
+    return wanted > WORKLOAD_REPEATS_MAX ? WORKLOAD_REPEATS_MAX : (uint32_t)wanted;
+}
+
 posemb_status workload_verify(posemb_session *session, struct workload *workload, uint32_t set,
                               size_t *differing, posemb_error *error)
 {
@@ -168,13 +240,7 @@ posemb_status workload_verify(posemb_session *session, struct workload *workload
         .positions = workload->positions,
         .out = workload->expected,
     };
-    posemb_status status = posemb_session_download(session, workload->device_out, 0, workload->out,
-                                                   workload->out_bytes, error);
 
-    if (status == POSEMB_OK)
-        status = posemb_reference_run(&workload->desc, &host, error);
-    if (status == POSEMB_OK)
-        *differing = posemb_compare_bits(workload->out, workload->expected,
-                                         workload->out_bytes / sizeof(float), NULL);
-    return status;
+    *differing = 0;
+    return compare(session, workload, &workload->desc, &host, differing, error);
 }

@@ -22,21 +22,27 @@ static const struct variant cpu_variants[] = {{16, 256, 1}, {16, 2048, 1}, {16, 
 static const struct variant gpu_variants[] = {{4, 1, 64}, {4, 1, 256}, {4, 4, 64}, {16, 1, 64}};
 enum { VARIANTS = sizeof cpu_variants / sizeof *cpu_variants };
 
-static cl_program build(posemb_session *session, int width, int streamed)
+cl_program yardstick_build(posemb_session *session, const char *source, size_t size,
+                           const char *options)
 {
     const cl_device_id device = posemb_session_device(session)->device;
-    const char *source = bench_yardstick_source;
-    char options[64];
     cl_int code;
-    cl_program program = clCreateProgramWithSource(posemb_session_context(session), 1, &source,
-                                                   &bench_yardstick_source_size, &code);
+    cl_program program =
+        clCreateProgramWithSource(posemb_session_context(session), 1, &source, &size, &code);
 
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DWIDTH=%d -DSTREAMED=%d", width, streamed);
     if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
         return program;
     if (program)
         clReleaseProgram(program);
     return NULL;
+}
+
+static cl_program build(posemb_session *session, int width, int streamed)
+{
+    char options[64];
+
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -DWIDTH=%d -DSTREAMED=%d", width, streamed);
+    return yardstick_build(session, bench_yardstick_source, bench_yardstick_source_size, options);
 }
 
 static void add_copy(struct yardsticks *yardsticks, cl_program program, const char *store,

@@ -27,6 +27,11 @@ struct yardsticks {
     cl_mem sums;
 };
 
+/* A program of `source` with these options, or NULL where it does not build: then it is not a
+ * yardstick here. */
+cl_program yardstick_build(posemb_session *session, const char *source, size_t size,
+                           const char *options);
+
 /* Build the copies that suit copying `bytes` (a multiple of 4) and a reader of `bytes`. */
 posemb_status yardsticks_create(posemb_session *session, size_t bytes,
                                 struct yardsticks *yardsticks, posemb_error *error);

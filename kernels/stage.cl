@@ -58,6 +58,7 @@
 
 #include "padding.clh"
 #include "tokens.clh"
+#include "sources.clh"
 
 #define N
 #define WIDTH 1

@@ -1,14 +1,13 @@
 /* The one comparison of bits: NaNs count as one pattern, because their payloads differ between
  * devices. */
-#include <posemb/posemb.h>
+#include "float_bits.h"
 
-#include <string.h>
+#include <posemb/posemb.h>
 
 uint32_t posemb_canonical_bits(float value)
 {
-    uint32_t bits;
+    const uint32_t bits = posemb__bits_of(value);
 
-    memcpy(&bits, &value, sizeof bits);
     return (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : bits;
 }
 

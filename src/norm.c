@@ -1,6 +1,8 @@
 /* Normalisation of one row, as posemb.h defines it: the reference's. Built without contraction. */
 #include "norm.h"
 
+#include "float_bits.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -25,7 +27,6 @@ float posemb__rsq(float v)
     float z;
     float y;
     float p;
-    uint32_t bits;
 
     if (isnan(v))
         return v;
@@ -37,9 +38,7 @@ float posemb__rsq(float v)
         z = 2.0f * z;
         exponent--;
     }
-    memcpy(&bits, &z, sizeof bits);
-    bits = 0x5f375a86u - (bits >> 1);
-    memcpy(&y, &bits, sizeof y);
+    y = posemb__float_of(0x5f375a86u - (posemb__bits_of(z) >> 1));
     for (int i = 0; i < 3; i++) {
         p = z * y;
         y = fmaf(y / 2.0f, fmaf(-p, y, 1.0f), y);

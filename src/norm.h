@@ -10,13 +10,13 @@ float posemb__fold(const float *v, uint32_t count, float *work);
 /* 1 / sqrt(v), v >= 0 or NaN. */
 float posemb__rsq(float v);
 
-/* y[c] from x[c], before gamma and beta, and the mean and reciprocal deviation. y may be x.
- * `work` has room for 3 * dim floats. */
 struct posemb__moments {
     float mean;
     float reciprocal;
 };
 
+/* y[c] from x[c], before gamma and beta, and the mean (0 of RMS) and reciprocal deviation. y may be
+ * x. `work` has room for 3 * dim floats. */
 struct posemb__moments posemb__layer_norm(const float *x, uint32_t dim, float epsilon, float *y,
                                           float *work);
 struct posemb__moments posemb__rms_norm(const float *x, uint32_t dim, float epsilon, float *y,

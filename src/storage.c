@@ -1,24 +1,10 @@
 /* Elements of rows as they are stored, to floats and back: the reference's conversions. */
 #include "storage.h"
 
+#include "float_bits.h"
+
 #include <math.h>
 #include <string.h>
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 float posemb__from_f16(uint16_t bits)
 {
@@ -37,14 +23,14 @@ float posemb__from_f16(uint16_t bits)
 
 float posemb__from_bf16(uint16_t bits)
 {
-    return float_of((uint32_t)bits << 16);
+    return posemb__float_of((uint32_t)bits << 16);
 }
 
 /* The magnitude as a whole number of units in the last place of its binade, or of the subnormals.
  */
 uint16_t posemb__to_f16(float value)
 {
-    const uint32_t sign = bits_of(value) >> 31 << 15;
+    const uint32_t sign = posemb__bits_of(value) >> 31 << 15;
     const float magnitude = fabsf(value);
     int exponent;
     uint32_t units;
@@ -62,7 +48,7 @@ uint16_t posemb__to_f16(float value)
 
 uint16_t posemb__to_bf16(float value)
 {
-    const uint32_t bits = bits_of(value);
+    const uint32_t bits = posemb__bits_of(value);
     const uint32_t low = bits & 0xffffu;
     uint32_t high = bits >> 16;
 

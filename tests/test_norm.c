@@ -1,5 +1,6 @@
 /* Norms of one row: the sum, the reciprocal square root and both norms against exact values, and
  * against the definition in posemb.h written anew. */
+#include "float_bits.h"
 #include "norm.h"
 #include "support/random.h"
 
@@ -24,22 +25,6 @@ enum { DIM_LARGEST = 65536, RANDOM_ROOTS = 200000, RANDOM_ROWS = 400 };
 
 /* Of a norm: |y - exact| is at most this, times |y| where that is above 1; whatever the mean is. */
 #define NORM_LIMIT 4e-7
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static void assert_same_bits(float found, float expected, const char *what, uint32_t dim)
 {
@@ -87,15 +72,15 @@ static double root_error_near(float z, float y)
 
 static void test_every_root_of_two_octaves(void **state)
 {
-    const uint32_t first = bits_of(1.0f);
-    const uint32_t end = bits_of(4.0f);
+    const uint32_t first = posemb__bits_of(1.0f);
+    const uint32_t end = posemb__bits_of(4.0f);
     double worst = 0.0;
     uint32_t worst_at = first;
     unsigned rounded_wrongly = 0;
 
     (void)state;
     for (uint32_t bits = first; bits < end; bits++) {
-        const float z = float_of(bits);
+        const float z = posemb__float_of(bits);
         const double error = root_error_near(z, posemb__rsq(z));
 
         rounded_wrongly += error > 0.5;
@@ -106,7 +91,8 @@ static void test_every_root_of_two_octaves(void **state)
     }
     print_message("rsq of all %u floats of [1, 4): largest error %.9f ulp, at %a; %u of them are "
                   "not the nearest float\n",
-                  (unsigned)(end - first), worst, (double)float_of(worst_at), rounded_wrongly);
+                  (unsigned)(end - first), worst, (double)posemb__float_of(worst_at),
+                  rounded_wrongly);
     assert_true(worst <= ROOT_LIMIT);
     assert_true(posemb__rsq(1.0f) == 1.0f);
 }
@@ -122,7 +108,7 @@ static void test_roots_of_the_whole_range(void **state)
         const uint32_t bits = (uint32_t)support_random_bits(&random);
         const uint32_t any = bits % 0x7f7fffffu + 1u; /* 2^-149 ... the largest */
         const uint32_t subnormal = bits % 0x7fffffu + 1u;
-        const float v = float_of(n % 4 ? any : subnormal);
+        const float v = posemb__float_of(n % 4 ? any : subnormal);
         const float y = posemb__rsq(v);
         const double error = root_error(v, y);
         int exponent;
@@ -142,9 +128,9 @@ static void test_roots_of_the_whole_range(void **state)
 static void test_roots_of_ends(void **state)
 {
     (void)state;
-    assert_int_equal(bits_of(posemb__rsq(0.0f)), 0);
-    assert_int_equal(bits_of(posemb__rsq(-0.0f)), 0);
-    assert_int_equal(bits_of(posemb__rsq(INFINITY)), 0);
+    assert_int_equal(posemb__bits_of(posemb__rsq(0.0f)), 0);
+    assert_int_equal(posemb__bits_of(posemb__rsq(-0.0f)), 0);
+    assert_int_equal(posemb__bits_of(posemb__rsq(INFINITY)), 0);
     assert_true(isnan(posemb__rsq(NAN)));
     for (int k = -74; k < 64; k++)
         assert_true(posemb__rsq(ldexpf(1.0f, 2 * k)) == ldexpf(1.0f, -k));
@@ -186,7 +172,7 @@ static float defined_rsq(float v)
         z *= 4.0f;
     for (; z >= 4.0f; power++)
         z *= 0.25f;
-    y = float_of(0x5f375a86u - (bits_of(z) >> 1));
+    y = posemb__float_of(0x5f375a86u - (posemb__bits_of(z) >> 1));
     for (int i = 0; i < 3; i++) {
         const float p = z * y;
         const float g = fmaf(-p, y, 1.0f);
@@ -330,7 +316,7 @@ static void test_a_mean_is_no_negative_zero(void **state)
     float y[3];
 
     (void)state;
-    assert_int_equal(bits_of(posemb__layer_norm(x, 3, 1e-5f, y, work).mean), 0);
+    assert_int_equal(posemb__bits_of(posemb__layer_norm(x, 3, 1e-5f, y, work).mean), 0);
     check_definition(x, 3, 1e-5f);
 }
 
@@ -409,7 +395,7 @@ static void test_a_sum_is_no_negative_zero(void **state)
     for (uint32_t count = 1; count <= 70; count++) {
         for (uint32_t c = 0; c < count; c++)
             v[c] = -0.0f;
-        assert_int_equal(bits_of(posemb__fold(v, count, work)), 0);
+        assert_int_equal(posemb__bits_of(posemb__fold(v, count, work)), 0);
         v[count - 1] = -0x1p-149f;
         assert_true(posemb__fold(v, count, work) == -0x1p-149f);
     }
@@ -596,7 +582,7 @@ static float draw_constant(struct support_random *random, int least, unsigned co
     const uint64_t bits = support_random_bits(random);
     const int exponent = least + (int)((bits >> 32) % count);
 
-    return ldexpf(float_of(((uint32_t)bits & 0x807fffffu) | 0x3f800000u), exponent);
+    return ldexpf(posemb__float_of(((uint32_t)bits & 0x807fffffu) | 0x3f800000u), exponent);
 }
 
 static void test_constant_rows_are_zeros(void **state)

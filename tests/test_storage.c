@@ -1,5 +1,6 @@
 /* Elements of narrow types against a second writing: a list of all values of a format, in double,
  * among which the nearest is looked for. */
+#include "float_bits.h"
 #include "storage.h"
 #include "support/random.h"
 
@@ -29,22 +30,6 @@ static const struct format formats[] = {{POSEMB_F16, 10, 15, 0x7c00, 0x7e00},
                                         {POSEMB_BF16, 7, 127, 0x7f80, 0x7fc0}};
 
 enum { FORMATS = sizeof formats / sizeof *formats };
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static float widen(const struct format *format, uint16_t bits)
 {
@@ -83,7 +68,7 @@ static double *list_magnitudes(const struct format *format)
  * in double. */
 static uint16_t nearest(const struct format *format, const double *values, float value)
 {
-    const uint32_t sign = bits_of(value) >> 31 << 15;
+    const uint32_t sign = posemb__bits_of(value) >> 31 << 15;
     const double magnitude = fabs((double)value);
     uint32_t low = 0;
     uint32_t high = format->infinity;
@@ -114,7 +99,7 @@ static void check_narrow(const struct format *format, const double *values, floa
 
     if (found != expected)
         fail_msg("storage %d: %a (%08x) is %04x, not %04x", (int)format->storage, (double)value,
-                 (unsigned)bits_of(value), (unsigned)found, (unsigned)expected);
+                 (unsigned)posemb__bits_of(value), (unsigned)found, (unsigned)expected);
 }
 
 static void check_both_signs(const struct format *format, const double *values, float value)
@@ -141,7 +126,7 @@ static void test_every_pattern_is_widened_exactly(void **state)
             if (magnitude == formats[f].infinity)
                 expected = INFINITY;
             assert_true(fabs((double)found) == expected);
-            assert_int_equal(bits_of(found) >> 31, bits >> 15);
+            assert_int_equal(posemb__bits_of(found) >> 31, bits >> 15);
         }
 }
 
@@ -230,7 +215,7 @@ static void test_every_nan_is_one(void **state)
         for (uint32_t sign = 0; sign < 2; sign++)
             for (int n = 0; n < 100; n++) {
                 const uint32_t rest = n ? (uint32_t)support_random_bits(&random) & 0x7fffffu : 0;
-                const float nan = float_of(sign << 31 | 0x7f800000u | 1u << bit | rest);
+                const float nan = posemb__float_of(sign << 31 | 0x7f800000u | 1u << bit | rest);
 
                 assert_true(isnan(nan));
                 assert_int_equal(posemb__to_f16(nan), 0x7e00);
@@ -251,9 +236,9 @@ static void test_random_floats_are_narrowed_to_the_nearest(void **state)
             const uint64_t bits = support_random_bits(&random);
             const uint32_t exponent = 97u + (uint32_t)(bits >> 40) % 50u;
 
-            check_narrow(&formats[f], values, float_of((uint32_t)bits));
+            check_narrow(&formats[f], values, posemb__float_of((uint32_t)bits));
             check_narrow(&formats[f], values,
-                         float_of(((uint32_t)bits & 0x807fffffu) | exponent << 23));
+                         posemb__float_of(((uint32_t)bits & 0x807fffffu) | exponent << 23));
         }
         free(values);
     }

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "desc.h"
 #include "status.h"
+#include "storage.h"
 #include "stream.h"
 #include "xorshift.h"
 

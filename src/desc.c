@@ -2,6 +2,7 @@
 #include "desc.h"
 
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -19,19 +20,6 @@ uint64_t posemb__number_size(posemb_number_type type)
     case POSEMB_INT64:
         return 8;
     case POSEMB_UINT8:
-        return 1;
-    default:
-        return 4;
-    }
-}
-
-uint64_t posemb__storage_size(posemb_storage storage)
-{
-    switch (storage) {
-    case POSEMB_F16:
-    case POSEMB_BF16:
-        return 2;
-    case POSEMB_I8:
         return 1;
     default:
         return 4;
@@ -145,6 +133,8 @@ static void fill_table(posemb_table_desc *table)
 static void fill_tables(posemb_desc *desc)
 {
     fill_table(&desc->tokens);
+    if (desc->table_parts == 0)
+        desc->table_parts = 1;
     fill_table(&desc->position_table);
     fill_storage(&desc->rows_storage);
     fill_storage(&desc->out_storage);
@@ -265,7 +255,7 @@ static posemb_status check_table(const char *owner, const posemb_table_desc *tab
                                  posemb_error *error)
 {
     const struct choice choices[] = {
-        {"storage", (int)table->storage, POSEMB_I8},
+        {"storage", (int)table->storage, POSEMB__STORAGES},
         {"scaling", (int)table->scaling, POSEMB_SCALE_OF_TABLE},
         {"policy", (int)table->policy, POSEMB_POLICY_NAN_ROW},
     };
@@ -316,6 +306,11 @@ static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
     if (!isfinite(desc->token_scale))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "token_scale is %g, not finite",
                             (double)desc->token_scale);
+    if (desc->table_parts > POSEMB_PARTS_MAX ||
+        (desc->table_parts > 1 && desc->operation != POSEMB_ENCODE))
+        return posemb__fail(
+            error, POSEMB_INVALID_ARGUMENT, 0, "table_parts is %" PRIu32 ", %s", desc->table_parts,
+            desc->table_parts > POSEMB_PARTS_MAX ? "above 8" : "but the operation has no table");
     if (desc->concurrency > POSEMB_CONCURRENCY_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "concurrency is %" PRIu32 ", above %u", desc->concurrency,
@@ -323,11 +318,12 @@ static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
     return POSEMB_OK;
 }
 
+static const char *const extra_tables[] = {"extras[0].table.", "extras[1].table.",
+                                           "extras[2].table.", "extras[3].table."};
+
 static posemb_status check_extra(const posemb_desc *desc, uint32_t k, posemb_error *error)
 {
     static const char *const owners[] = {"extras[0].", "extras[1].", "extras[2].", "extras[3]."};
-    static const char *const tables[] = {"extras[0].table.", "extras[1].table.", "extras[2].table.",
-                                         "extras[3].table."};
     const posemb_extra_desc *extra = &desc->extras[k];
     const struct choice choices[] = {
         {"ids", (int)extra->ids, POSEMB_EXTRA_CONSTANT},
@@ -337,7 +333,7 @@ static posemb_status check_extra(const posemb_desc *desc, uint32_t k, posemb_err
         check_choices(owners[k], choices, sizeof choices / sizeof *choices, error);
 
     if (status == POSEMB_OK)
-        status = check_table(tables[k], &extra->table, error);
+        status = check_table(extra_tables[k], &extra->table, error);
     if (status != POSEMB_OK)
         return status;
     if (!isfinite(extra->scale))
@@ -348,6 +344,33 @@ static posemb_status check_extra(const posemb_desc *desc, uint32_t k, posemb_err
                             "extras[%" PRIu32 "] is there, but extras[%" PRIu32 "] is not", k,
                             k - 1);
     return POSEMB_OK;
+}
+
+/* Rows are whole blocks. */
+static posemb_status check_blocks_of(const posemb_desc *desc, const char *owner,
+                                     posemb_storage storage, posemb_error *error)
+{
+    const posemb_storage_info *info = posemb_storage_find(storage);
+
+    if (desc->dim % info->block == 0)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                        "%sstorage is %s, which has blocks of %" PRIu32
+                        " channels, but dim is %" PRIu32,
+                        owner, info->name, info->block, desc->dim);
+}
+
+static posemb_status check_blocks(const posemb_desc *desc, posemb_error *error)
+{
+    posemb_status status = POSEMB_OK;
+
+    if (desc->operation == POSEMB_ENCODE)
+        status = check_blocks_of(desc, "tokens.", desc->tokens.storage, error);
+    if (status == POSEMB_OK && desc->position_kind == POSEMB_LEARNED)
+        status = check_blocks_of(desc, "position_table.", desc->position_table.storage, error);
+    for (uint32_t k = 0; status == POSEMB_OK && k < posemb__extra_count(desc); k++)
+        status = check_blocks_of(desc, extra_tables[k], desc->extras[k].table.storage, error);
+    return status;
 }
 
 /* What the parts of the stage want of each other. */
@@ -381,10 +404,12 @@ static posemb_status check_tables(const posemb_desc *desc, posemb_error *error)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "position_table.policy is %d, which sinusoids cannot have",
                             (int)desc->position_table.policy);
-    if (desc->rounding == POSEMB_ROUND_EACH_STEP && posemb__step_storage(desc) == POSEMB_I8)
+    if (desc->rounding == POSEMB_ROUND_EACH_STEP &&
+        posemb__is_table_storage(posemb__step_storage(desc)))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "rounding is that of each step, but tokens.storage is int8");
-    return POSEMB_OK;
+                            "rounding is that of each step, but tokens.storage is %s",
+                            posemb_storage_find(desc->tokens.storage)->name);
+    return check_blocks(desc, error);
 }
 
 static posemb_status check_norm(const posemb_desc *desc, posemb_error *error)

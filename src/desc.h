@@ -12,9 +12,6 @@ void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channe
 /* Bytes of one number of that (resolved) type. */
 uint64_t posemb__number_size(posemb_number_type type);
 
-/* Bytes of one element of that (resolved) storage. */
-uint64_t posemb__storage_size(posemb_storage storage);
-
 /* The storage that each step is rounded to; POSEMB_F32: none is. */
 posemb_storage posemb__step_storage(const posemb_desc *resolved);
 

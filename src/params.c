@@ -3,6 +3,7 @@
 
 #include "checked_math.h"
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -193,8 +194,8 @@ struct table {
 static posemb_status resolve_table(const posemb_desc *desc, const struct table *table,
                                    struct posemb__call *call, posemb_error *error)
 {
-    const uint64_t unit = posemb__storage_size(table->desc->storage);
-    const uint64_t row = desc->dim * unit;
+    const uint64_t unit = posemb_storage_find(table->desc->storage)->alignment;
+    const uint64_t row = posemb_storage_row_bytes(table->desc->storage, desc->dim);
     posemb_status status;
 
     call->input[table->input].unit = unit;

@@ -1,6 +1,7 @@
 /* Elements of rows as they are stored, to floats and back: the reference's conversions. */
 #include "storage.h"
 
+#include "checked_math.h"
 #include "float_bits.h"
 
 #include <math.h>
@@ -59,26 +60,205 @@ uint16_t posemb__to_bf16(float value)
     return (uint16_t)high;
 }
 
+/* ---- Blocks: channel `i` of the block at `b` (formulas and layouts: posemb.h) */
+
+static float f16_at(const unsigned char *b)
+{
+    return posemb__from_f16((uint16_t)(b[0] | b[1] << 8));
+}
+
+/* Number i of four bits: a byte has those of i and i + half. */
+static int nibble(const unsigned char *b, uint32_t i, uint32_t half)
+{
+    return i < half ? b[i] & 15 : b[i - half] >> 4;
+}
+
+static int bit(const unsigned char *b, uint32_t i)
+{
+    return b[i / 8] >> i % 8 & 1;
+}
+
+/* The loads of elements that stand alone, i = 0. */
+static float load_f32(const unsigned char *b, uint32_t i)
+{
+    float value;
+
+    (void)i;
+    memcpy(&value, b, sizeof value);
+    return value;
+}
+
+static float load_f16(const unsigned char *b, uint32_t i)
+{
+    (void)i;
+    return f16_at(b);
+}
+
+static float load_bf16(const unsigned char *b, uint32_t i)
+{
+    (void)i;
+    return posemb__from_bf16((uint16_t)(b[0] | b[1] << 8));
+}
+
+static float load_i8(const unsigned char *b, uint32_t i)
+{
+    return (float)(int8_t)b[i];
+}
+
+static float load_q8_0(const unsigned char *b, uint32_t i)
+{
+    return f16_at(b) * (float)(int8_t)b[2 + i];
+}
+
+static float load_q4_0(const unsigned char *b, uint32_t i)
+{
+    return f16_at(b) * (float)(nibble(b + 2, i, 16) - 8);
+}
+
+static float load_q4_1(const unsigned char *b, uint32_t i)
+{
+    return f16_at(b) * (float)nibble(b + 4, i, 16) + f16_at(b + 2);
+}
+
+static float load_q5_0(const unsigned char *b, uint32_t i)
+{
+    return f16_at(b) * (float)(nibble(b + 6, i, 16) + 16 * bit(b + 2, i) - 16);
+}
+
+static float load_q5_1(const unsigned char *b, uint32_t i)
+{
+    return f16_at(b) * (float)(nibble(b + 8, i, 16) + 16 * bit(b + 4, i)) + f16_at(b + 2);
+}
+
+/* Two bits of channel i of 256: each 32 bytes have those of 128 channels. */
+static int two_bits(const unsigned char *b, uint32_t i)
+{
+    return b[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+}
+
+static float load_q2_k(const unsigned char *b, uint32_t i)
+{
+    const int scale = b[i / 16] & 15;
+    const int minimum = b[i / 16] >> 4;
+
+    return f16_at(b + 80) * (float)scale * (float)two_bits(b + 16, i) -
+           f16_at(b + 82) * (float)minimum;
+}
+
+static float load_q3_k(const unsigned char *b, uint32_t i)
+{
+    const unsigned char *scales = b + 96; /* 16 nibbles, then 16 times two bits */
+    const uint32_t k = i / 16;
+    const int scale = nibble(scales, k, 8) | (scales[8 + k % 4] >> k / 4 * 2 & 3) << 4;
+    const int third = b[i % 32] >> i / 32 & 1;
+
+    return f16_at(b + 108) * (float)(scale - 32) * (float)(two_bits(b + 32, i) + 4 * third - 4);
+}
+
+/* Scale and minimum k of eight, of six bits each in twelve bytes. */
+static void six_bits(const unsigned char *b, uint32_t k, int *scale, int *minimum)
+{
+    *scale = k < 4 ? b[k] & 63 : (b[k + 4] & 15) | b[k - 4] >> 6 << 4;
+    *minimum = k < 4 ? b[k + 4] & 63 : b[k + 4] >> 4 | b[k] >> 6 << 4;
+}
+
+/* Four bits of channel i of 256: each 32 bytes have those of 64 channels. */
+static int four_bits(const unsigned char *b, uint32_t i)
+{
+    return nibble(b + i / 64 * 32, i % 64, 32);
+}
+
+static float load_q4_k(const unsigned char *b, uint32_t i)
+{
+    int scale;
+    int minimum;
+
+    six_bits(b + 4, i / 32, &scale, &minimum);
+    return f16_at(b) * (float)scale * (float)four_bits(b + 16, i) - f16_at(b + 2) * (float)minimum;
+}
+
+static float load_q5_k(const unsigned char *b, uint32_t i)
+{
+    const int fifth = b[16 + i % 32] >> i / 32 & 1;
+    int scale;
+    int minimum;
+
+    six_bits(b + 4, i / 32, &scale, &minimum);
+    return f16_at(b) * (float)scale * (float)(four_bits(b + 48, i) + 16 * fifth) -
+           f16_at(b + 2) * (float)minimum;
+}
+
+static float load_q6_k(const unsigned char *b, uint32_t i)
+{
+    const uint32_t k = i % 128;
+    const int low = nibble(b + i / 128 * 64, k, 64);
+    const int high = b[128 + i / 128 * 32 + k % 32] >> k / 32 * 2 & 3;
+    const int scale = (int8_t)b[192 + i / 16];
+
+    return f16_at(b + 208) * (float)scale * (float)(low + 16 * high - 32);
+}
+
+/* ---- All storages */
+
+/* A new one has its row here, its loads in kernels/storage.clh or blocks.clh, and its number in
+ * posemb.h and kernels/stage.cl. */
+static const struct storage {
+    posemb_storage_info info;
+    float (*load)(const unsigned char *block, uint32_t i);
+} storages[] = {
+    {{POSEMB_F32, "float32", 1, 4, 4}, load_f32},
+    {{POSEMB_F16, "float16", 1, 2, 2}, load_f16},
+    {{POSEMB_BF16, "bfloat16", 1, 2, 2}, load_bf16},
+    {{POSEMB_I8, "int8", 1, 1, 1}, load_i8},
+    {{POSEMB_Q8_0, "Q8_0", 32, 34, 2}, load_q8_0},
+    {{POSEMB_Q4_0, "Q4_0", 32, 18, 2}, load_q4_0},
+    {{POSEMB_Q4_1, "Q4_1", 32, 20, 2}, load_q4_1},
+    {{POSEMB_Q5_0, "Q5_0", 32, 22, 2}, load_q5_0},
+    {{POSEMB_Q5_1, "Q5_1", 32, 24, 2}, load_q5_1},
+    {{POSEMB_Q2_K, "Q2_K", 256, 84, 2}, load_q2_k},
+    {{POSEMB_Q3_K, "Q3_K", 256, 110, 2}, load_q3_k},
+    {{POSEMB_Q4_K, "Q4_K", 256, 144, 2}, load_q4_k},
+    {{POSEMB_Q5_K, "Q5_K", 256, 176, 2}, load_q5_k},
+    {{POSEMB_Q6_K, "Q6_K", 256, 210, 2}, load_q6_k},
+};
+
+_Static_assert(sizeof storages / sizeof *storages == POSEMB__STORAGES, "a row for each storage");
+
+const posemb_storage_info *posemb_storage_find(posemb_storage storage)
+{
+    const int index = (int)storage - 1;
+
+    return index >= 0 && index < POSEMB__STORAGES ? &storages[index].info : NULL;
+}
+
+uint64_t posemb_storage_row_bytes(posemb_storage storage, uint64_t dim)
+{
+    const posemb_storage_info *info = posemb_storage_find(storage);
+    uint64_t bytes;
+
+    if (!info || dim % info->block != 0 ||
+        !posemb__mul_u64(dim / info->block, info->block_bytes, &bytes))
+        return 0;
+    return bytes;
+}
+
+uint64_t posemb__storage_size(posemb_storage storage)
+{
+    return posemb_storage_find(storage)->block_bytes;
+}
+
+bool posemb__is_table_storage(posemb_storage storage)
+{
+    return storage == POSEMB_I8 || posemb_storage_find(storage)->block > 1;
+}
+
 float posemb__load_element(const void *row, uint64_t index, posemb_storage storage)
 {
-    uint16_t narrow;
-    float value;
-    int8_t byte;
+    const struct storage *of = &storages[storage - 1];
+    const unsigned char *block =
+        (const unsigned char *)row + index / of->info.block * of->info.block_bytes;
 
-    switch (storage) {
-    case POSEMB_F16:
-        memcpy(&narrow, (const char *)row + 2 * index, sizeof narrow);
-        return posemb__from_f16(narrow);
-    case POSEMB_BF16:
-        memcpy(&narrow, (const char *)row + 2 * index, sizeof narrow);
-        return posemb__from_bf16(narrow);
-    case POSEMB_I8:
-        memcpy(&byte, (const char *)row + index, sizeof byte);
-        return (float)byte;
-    default:
-        memcpy(&value, (const char *)row + 4 * index, sizeof value);
-        return value;
-    }
+    return of->load(block, (uint32_t)(index % of->info.block));
 }
 
 void posemb__store_element(void *row, uint64_t index, posemb_storage storage, float value)

@@ -4,6 +4,17 @@
 
 #include <posemb/posemb.h>
 
+#include <stdbool.h>
+
+/* How many storages there are: the values 1 ... POSEMB__STORAGES. */
+enum { POSEMB__STORAGES = POSEMB_Q6_K };
+
+/* Bytes of one element of that (resolved) storage, which is none of blocks. */
+uint64_t posemb__storage_size(posemb_storage storage);
+
+/* Whether tables alone can have that (resolved) storage. */
+bool posemb__is_table_storage(posemb_storage storage);
+
 /* Exact. */
 float posemb__from_f16(uint16_t bits);
 float posemb__from_bf16(uint16_t bits);
@@ -15,10 +26,10 @@ uint16_t posemb__to_bf16(float value);
 /* Element `index` of a row at `row`, of any alignment. An I8 element is a whole number. */
 float posemb__load_element(const void *row, uint64_t index, posemb_storage storage);
 
-/* The counterpart; not of I8. */
+/* The counterpart; of F32, F16 and BF16. */
 void posemb__store_element(void *row, uint64_t index, posemb_storage storage, float value);
 
-/* To that storage and back; not of I8. */
+/* To that storage and back; likewise. */
 float posemb__round_to(float value, posemb_storage storage);
 
 #endif

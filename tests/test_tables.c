@@ -1,6 +1,7 @@
 /* Tables, extra tables, norms and storage types in descriptions and shapes: defaults, every field
  * out of its range, the bytes of each input and output. */
 #include "params.h"
+#include "storage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

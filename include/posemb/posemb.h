@@ -217,8 +217,57 @@ typedef enum posemb_storage {
     POSEMB_F32 = 1,
     POSEMB_F16 = 2,  /**< IEEE 754 binary16 */
     POSEMB_BF16 = 3, /**< the upper half of an F32 */
-    POSEMB_I8 = 4    /**< signed bytes, each times the scale of its row or table; tables alone */
+    POSEMB_I8 = 4,   /**< signed bytes, each times the scale of its row or table; tables alone */
+    /* Blocks of 32 or 256 channels, as ggml quantises them; tables alone. Formulas below. */
+    POSEMB_Q8_0 = 5,
+    POSEMB_Q4_0 = 6,
+    POSEMB_Q4_1 = 7,
+    POSEMB_Q5_0 = 8,
+    POSEMB_Q5_1 = 9,
+    POSEMB_Q2_K = 10,
+    POSEMB_Q3_K = 11,
+    POSEMB_Q4_K = 12,
+    POSEMB_Q5_K = 13,
+    POSEMB_Q6_K = 14
 } posemb_storage;
+
+/**
+ * One row of the table of storages. All strings are static.
+ *
+ * A row of a block storage is its blocks, one after the other, as they lie in a GGUF file; D is a
+ * multiple of `block`. With d and m (dmin) the F16 numbers of a block, exact as floats, q the
+ * unsigned number that a channel's bits are, and s, n the scale and the minimum of its 16 or 32
+ * channels:
+ *
+ *     Q8_0   d * q, q signed                       34 bytes: d, q[32]
+ *     Q4_0   d * (q - 8)                           18: d, low nibbles then high ones [16]
+ *     Q4_1   d * q + m                             20: d, m, nibbles [16]
+ *     Q5_0   d * (q - 16)                          22: d, fifth bits [4], nibbles [16]
+ *     Q5_1   d * q + m                             24: d, m, fifth bits [4], nibbles [16]
+ *     Q2_K   (d * s) * q - m * n                   84: s and n as nibbles [16], q [64], d, m
+ *     Q3_K   (d * (s - 32)) * (q - 4)             110: third bits [32], q [64], s [12], d
+ *     Q4_K   (d * s) * q - m * n                  144: d, m, s and n [12], nibbles [128]
+ *     Q5_K   (d * s) * q - m * n                  176: d, m, s and n [12], fifth bits [32],
+ *                                                      nibbles [128]
+ *     Q6_K   (d * s) * (q - 32), s signed         210: nibbles [128], upper bits [64], s [16], d
+ *
+ * Every product is exact in float; the one sum or difference is rounded. These are the values of
+ * ggml's own dequantisation.
+ */
+typedef struct posemb_storage_info {
+    posemb_storage storage;
+    const char *name;     /**< "float32", "float16", "bfloat16", "int8", "Q8_0" and so on */
+    uint32_t block;       /**< channels of a block; 1: elements that stand alone */
+    uint32_t block_bytes; /**< bytes of a block */
+    uint32_t alignment;   /**< of the offsets and strides of its rows in device buffers, in bytes */
+} posemb_storage_info;
+
+/** What there is to know of a storage; NULL for a value that is none, and for 0. */
+POSEMB_API const posemb_storage_info *posemb_storage_find(posemb_storage storage);
+
+/** Bytes of a dense row of `dim` channels; 0 where `dim` is no multiple of the storage's block, or
+ * there is no such storage. */
+POSEMB_API uint64_t posemb_storage_row_bytes(posemb_storage storage, uint64_t dim);
 
 /** Which scale the elements of an I8 table have: deq(E[r, c]) = E[r, c] * scales[r], or scales[0],
  * rounded. */
@@ -304,7 +353,7 @@ typedef enum posemb_rounding {
     POSEMB_ROUND_ONCE = 1,       /**< at the store */
     POSEMB_ROUND_EACH_STEP = 2 /**< each step to the storage of the token table (of `rows` for ADD,
                                   of the output for TABLE), as frameworks do that compute in it: see
-                                  the top of this file. Not with a token table of I8 */
+                                  the top of this file. Not with a token table of I8 or blocks */
 } posemb_rounding;
 
 /**
@@ -371,6 +420,7 @@ typedef enum posemb_consumer {
 #define POSEMB_SCALE_MAX       18446744073709551616.0 /**< 2^64 */
 #define POSEMB_CONCURRENCY_MAX 64u
 #define POSEMB_AXES_MAX        3u
+#define POSEMB_PARTS_MAX       8u
 
 /**
  * Columns that lie on a grid of two or three axes, the slowest first: column s = (y * count[1] + x)
@@ -435,7 +485,10 @@ typedef struct posemb_desc {
     posemb_pad_policy pad_policy; /**< 0: POSEMB_PAD_COMPUTED */
     posemb_number_type id_type;   /**< 0: POSEMB_INT32; INT32 or INT64; type of the token ids */
     posemb_table_desc tokens;     /**< E; its policy is that of token ids; ENCODE only */
-    posemb_storage rows_storage;  /**< 0: POSEMB_F32; not I8; of `rows`: ADD, and soft prompts */
+    uint32_t table_parts; /**< 0: 1; buffers that a launch has E in, up to POSEMB_PARTS_MAX, where
+                             one cannot hold it: posemb_split_table(); devices only */
+    posemb_storage
+        rows_storage; /**< 0: POSEMB_F32, F16 or BF16; of `rows`: ADD, and soft prompts */
     uint32_t
         soft_prompts;   /**< 0: none; 1: the ids from vocab on name rows of `rows`; ENCODE only */
     float prompt_scale; /**< 0: 1; finite; factor of the rows of soft prompts, in place of
@@ -450,9 +503,9 @@ typedef struct posemb_desc {
     float epsilon;               /**< 0: 1e-5; positive and finite; 1e-45 is as good as none */
     posemb_gamma gamma;          /**< 0: POSEMB_GAMMA_FACTOR */
     posemb_beta beta;            /**< 0: the norm's */
-    posemb_storage norm_storage; /**< 0: POSEMB_F32; not I8; of gamma and beta */
+    posemb_storage norm_storage; /**< 0: POSEMB_F32, F16 or BF16; of gamma and beta */
     posemb_rounding rounding;    /**< 0: POSEMB_ROUND_ONCE */
-    posemb_storage out_storage;  /**< 0: POSEMB_F32; not I8; of the output, and of sum_out */
+    posemb_storage out_storage;  /**< 0: POSEMB_F32, F16 or BF16; of the output, and of sum_out */
     posemb_consumer consumer;    /**< 0: POSEMB_CONSUMER_FOLLOWS */
     float token_scale;           /**< 0: 1; finite; not used by POSEMB_TABLE */
     uint32_t concurrency; /**< 0: 8; how many threads enqueue one plan at once without waiting
@@ -569,6 +622,8 @@ typedef struct posemb_shape {
                              +0). Let one rank alone add positions and extra tables, and have soft
                              prompts other than zeros; normalise what was added up */
     uint64_t shard_rows;  /**< 0: V, where shard_first is 0 */
+    uint64_t part_rows; /**< rows of `table` in each of its parts, the last of which has those that
+                           are left; 0: an even share, rounded up. With one part not looked at */
     uint64_t prompt_rows; /**< soft prompts: the ids V ... V + prompt_rows - 1 name rows of `rows`;
                              0 without soft prompts */
     uint64_t position_rows; /**< rows of the position table, >= 1; LEARNED only */

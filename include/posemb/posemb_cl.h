@@ -302,7 +302,9 @@ typedef struct posemb_extra_args {
 typedef struct posemb_args {
     posemb_shape shape;
     posemb_buffer ids;   /**< [B, S] of id_type; ENCODE */
-    posemb_buffer table; /**< E, [vocab, D] of its storage, or the shard's rows of it; ENCODE */
+    posemb_buffer table; /**< E, [vocab, D] of its storage, or the shard's rows of it; ENCODE. With
+                            table_parts of them the first part_rows rows */
+    posemb_buffer table_more[POSEMB_PARTS_MAX - 1]; /**< the other parts, in their order */
     posemb_buffer table_scales; /**< of an I8 table: [rows of `table`] or [1] float */
     posemb_buffer rows; /**< of rows_storage: [B, S, D] for ADD, where it may be `out` with the same
                            storage and strides (in place); [prompt_rows, D] for soft prompts */

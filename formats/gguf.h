@@ -107,13 +107,13 @@ posemb_status gguf_read(const gguf_file *file, const gguf_tensor *tensor, void *
 
 /**
  * Read rows [first, first + count) of a tensor, a row being all that shares the first index of the
- * shape. Where a type has blocks, a row of a tensor of one dimension is one element, which begins
- * at no byte: only all of its rows can be read.
+ * shape. Of a tensor of one dimension a row is one element: where the type has blocks, only whole
+ * blocks of them can be read.
  *
  * A tensor of rank 0 has no rows.
  *
  * @return As gguf_read(), and POSEMB_INVALID_ARGUMENT for rows that are not there, or rows that do
- *         not begin and end at a block.
+ *         not begin and end with a block.
  */
 posemb_status gguf_read_rows(const gguf_file *file, const gguf_tensor *tensor, uint64_t first,
                              uint64_t count, void *destination, size_t capacity,

@@ -351,8 +351,8 @@ static void test_refuses_bad_tensors(void **state)
         {BYTES(ONE(SHAPED("\2", U64("\1") U64("\40"), "\2"))), "blocks of 32, but a row has 1"},
         {BYTES(ONE(SHAPED("\2", U64("\40") U64("\10"), "\14"))), "Q4_K has blocks of 256, but"},
         {BYTES(ONE(U64("\1") "t" U32("\0") U32("\10") U64("\0"))), "Q8_0 has blocks of 32, but a"},
-        {BYTES(ONE(U64("\1") "t" U32("\0") U32("\0") "\0\0\0\0\0\0\0")), "has room for, found 1"},
-        {BYTES(ONE(U64("\2") "tt" U32("\0") U32("\0") "\0\0\0\0\0\0")), "offset: 8 bytes are"},
+        {BYTES(ONE(U64("\0") U32("\0") U32("\0") PADDING_7)),
+         "tensor \"\", byte 40: offset: 8 bytes are needed, but the file has only 7"},
         {BYTES(TWO(TENSOR("t", "\0", U64("\0")), TENSOR("t", "\0", U64("\40")))),
          "in.gguf: tensor \"t\": name: another tensor has it"},
     };

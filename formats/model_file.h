@@ -3,22 +3,12 @@
 #define POSEMB_MODEL_FILE_H
 
 #include "config.h"
+#include "model_names.h"
 
 #include <posemb/posemb.h>
 
 #include <stddef.h>
 #include <stdint.h>
-
-/** The tensors of a stage. Only the words have to be there. */
-typedef enum model_part {
-    MODEL_WORDS = 0,     /**< the token table */
-    MODEL_POSITIONS = 1, /**< the position table; some models store their sinusoids as one */
-    MODEL_TYPES = 2,     /**< the table of token types */
-    MODEL_GAMMA = 3,     /**< the factors of the norm: one row */
-    MODEL_BETA = 4       /**< what the norm adds: one row */
-} model_part;
-
-#define MODEL_PART_COUNT 5u
 
 /** Where a part is. All zeros: the file does not have it. */
 typedef struct model_tensor {
@@ -63,9 +53,6 @@ void model_file_close(model_file *file);
 
 /** One of the parts; never NULL. It lives as long as the file is open. */
 const model_tensor *model_file_part(const model_file *file, model_part part);
-
-/** "words" and so on, as messages call a part. Static storage. */
-const char *model_part_name(model_part part);
 
 /** What the config says; NULL where there is none. It lives as long as the file is open. */
 const model_config *model_file_config(const model_file *file);

@@ -349,7 +349,7 @@ static int identify_file(const char *path, bool json)
     uint32_t dim = 0;
     bool done;
 
-    if (read_token_table(path, &table, &rows, &dim, &error) != POSEMB_OK)
+    if (read_float_table("a position table", path, &table, &rows, &dim, &error) != POSEMB_OK)
         return command_failed(&error);
     done = identify_table(table, rows, dim, &found);
     free(table);

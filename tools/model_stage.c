@@ -62,7 +62,7 @@ static void describe_part(const model_file *file, model_part part, struct inputs
     add_found(inputs, "%s%s [", *inputs->found ? ", " : "", model_part_name(part));
     if (part != MODEL_GAMMA && part != MODEL_BETA)
         add_found(inputs, "%" PRIu64 ", ", tensor->rows);
-    add_found(inputs, "%" PRIu64 "] %s", tensor->dim, storage_name(tensor->storage));
+    add_found(inputs, "%" PRIu64 "] %s", tensor->dim, posemb_storage_find(tensor->storage)->name);
 }
 
 /* Stored sinusoids are computed instead. */

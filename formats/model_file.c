@@ -2,7 +2,9 @@
 #include "model_file.h"
 
 #include "file_bytes.h"
+#include "gguf_config.h"
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -62,6 +64,7 @@ static posemb_status describe_part(model_file *file, model_part part, posemb_err
     const file_tensor *tensor = file->tensors[part];
     model_tensor *made = &file->parts[part];
     const uint32_t rank = is_vector(part) ? 1 : 2;
+    char problem[96];
     posemb_status status;
 
     made->storage = tensor->storage;
@@ -72,8 +75,11 @@ static posemb_status describe_part(model_file *file, model_part part, posemb_err
         tensor->shape[rank - 1] > POSEMB_DIM_MAX)
         return fail_shape(file, part, rank == 1 ? "[1 ... 65536]" : "[at least 1, 1 ... 65536]",
                           error);
-    if (rank == 1 && made->storage == POSEMB_I8)
-        return fail_part(file, part, "type: I8, which a table alone can have", error);
+    if (rank == 1 && posemb__is_table_storage(made->storage)) {
+        snprintf(problem, sizeof problem, "type: %s, which a table alone can have",
+                 tensor->type_name);
+        return fail_part(file, part, problem, error);
+    }
     made->name = tensor->name;
     made->rows = rank == 1 ? 1 : tensor->shape[0];
     made->dim = tensor->shape[rank - 1];
@@ -86,7 +92,7 @@ static posemb_status fail_pair(const model_file *file, model_part part, const ch
                                uint64_t found, const char *other, uint64_t value,
                                posemb_error *error)
 {
-    char problem[192];
+    char problem[224];
 
     snprintf(problem, sizeof problem, "%s: %" PRIu64 ", but %s has %" PRIu64, what, found, other,
              value);
@@ -208,7 +214,7 @@ static bool find_config(const char *path, char *made)
            make_config_path(path, folder, "config.json", made);
 }
 
-static posemb_status read_config(model_file *file, const char *path, posemb_error *error)
+static posemb_status read_config_beside(model_file *file, const char *path, posemb_error *error)
 {
     char *made = malloc(strlen(path) + 16);
     posemb_status status = POSEMB_OK;
@@ -222,15 +228,46 @@ static posemb_status read_config(model_file *file, const char *path, posemb_erro
     return status;
 }
 
-static posemb_status check_rows(const model_file *file, model_part part, bool has, const char *key,
+static posemb_status read_config(model_file *file, const char *path, posemb_error *error)
+{
+    if (!tensor_file_gguf(file->source))
+        return read_config_beside(file, path, error);
+    file->has_config = true;
+    return gguf_config_read(file->source, &file->config, error);
+}
+
+/* A key as config.json has it, or GGUF; there the architecture comes before a dot. */
+typedef struct config_key {
+    const char *json;
+    const char *gguf;
+} config_key;
+
+static const config_key hidden_size = {"hidden_size", ".embedding_length"};
+static const config_key embedding_size = {"embedding_size", ".embedding_length"};
+static const config_key vocab_size = {"vocab_size", ".vocab_size"};
+static const config_key position_count = {"max_position_embeddings", ".context_length"};
+static const config_key type_count = {"type_vocab_size", "tokenizer.ggml.token_type_count"};
+
+/* "PART "NAME": WHAT: FOUND, but KEY has VALUE" */
+static posemb_status fail_key(const model_file *file, model_part part, const char *what,
+                              uint64_t found, config_key key, uint64_t value, posemb_error *error)
+{
+    char shown[CONFIG_TEXT_SIZE + 40];
+
+    if (tensor_file_gguf(file->source))
+        snprintf(shown, sizeof shown, "%s%s", *key.gguf == '.' ? file->config.architecture : "",
+                 key.gguf);
+    else
+        snprintf(shown, sizeof shown, "%s of the config", key.json);
+    return fail_pair(file, part, what, found, shown, value, error);
+}
+
+static posemb_status check_rows(const model_file *file, model_part part, bool has, config_key key,
                                 uint64_t value, posemb_error *error)
 {
-    char other[64];
-
     if (!has || !file->parts[part].name || value <= file->parts[part].rows)
         return POSEMB_OK;
-    snprintf(other, sizeof other, "%s of the config", key);
-    return fail_pair(file, part, "rows", file->parts[part].rows, other, value, error);
+    return fail_key(file, part, "rows", file->parts[part].rows, key, value, error);
 }
 
 static posemb_status check_config(const model_file *file, posemb_error *error)
@@ -240,19 +277,18 @@ static posemb_status check_config(const model_file *file, posemb_error *error)
     posemb_status status = POSEMB_OK;
 
     if (say->has_embedding_size && say->embedding_size != dim)
-        status = fail_pair(file, MODEL_WORDS, "dim", dim, "embedding_size of the config",
-                           say->embedding_size, error);
+        status =
+            fail_key(file, MODEL_WORDS, "dim", dim, embedding_size, say->embedding_size, error);
     else if (!say->has_embedding_size && say->has_hidden_size && say->hidden_size != dim)
-        status = fail_pair(file, MODEL_WORDS, "dim", dim, "hidden_size of the config",
-                           say->hidden_size, error);
+        status = fail_key(file, MODEL_WORDS, "dim", dim, hidden_size, say->hidden_size, error);
     if (status == POSEMB_OK)
-        status = check_rows(file, MODEL_WORDS, say->has_vocab_size, "vocab_size", say->vocab_size,
-                            error);
+        status =
+            check_rows(file, MODEL_WORDS, say->has_vocab_size, vocab_size, say->vocab_size, error);
     if (status == POSEMB_OK)
-        status = check_rows(file, MODEL_POSITIONS, say->has_max_position_embeddings,
-                            "max_position_embeddings", say->max_position_embeddings, error);
+        status = check_rows(file, MODEL_POSITIONS, say->has_max_position_embeddings, position_count,
+                            say->max_position_embeddings, error);
     if (status == POSEMB_OK)
-        status = check_rows(file, MODEL_TYPES, say->has_type_vocab_size, "type_vocab_size",
+        status = check_rows(file, MODEL_TYPES, say->has_type_vocab_size, type_count,
                             say->type_vocab_size, error);
     return status;
 }

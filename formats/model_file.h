@@ -28,14 +28,17 @@ typedef struct model_file model_file;
 
 /**
  * Open the file of a model, find the parts of its embedding stage by the names that Hugging Face's
- * models have, and check them against each other and the model's config. No data are read.
+ * models have, or llama.cpp's, and check them against each other and the model's config. No data
+ * are read.
  *
  * The config is NAME.config.json beside a NAME.safetensors, else the config.json of its folder; a
- * file without one is all right. A contradiction is an error that names both values: sizes of
- * tensors that must agree; hidden_size (embedding_size, where there is one) that is not the token
- * table's; vocab_size, max_position_embeddings or type_vocab_size above the rows of the table.
+ * file without one is all right. That of a GGUF file is its own metadata. A contradiction is an
+ * error that names both values: sizes of tensors that must agree; hidden_size (embedding_size,
+ * where there is one; embedding_length) that is not the token table's; vocab_size,
+ * max_position_embeddings (context_length) or type_vocab_size (token_type_count) above the rows of
+ * the table.
  *
- * @param path    A .safetensors file, or a folder with a model.safetensors.
+ * @param path    A .safetensors or .gguf file, or a folder with a model.safetensors.
  * @param prefix  What stands before the names that are meant, such as "model.encoder." (its last
  *                dot may be left out; "" is no prefix); NULL: any, as long as there is one alone.
  *                A token table that encoder and decoder share ("model.shared.weight") belongs to
@@ -54,7 +57,8 @@ void model_file_close(model_file *file);
 /** One of the parts; never NULL. It lives as long as the file is open. */
 const model_tensor *model_file_part(const model_file *file, model_part part);
 
-/** What the config says; NULL where there is none. It lives as long as the file is open. */
+/** What the config says; NULL where there is none, never of a GGUF file. It lives as long as the
+ * file is open. */
 const model_config *model_file_config(const model_file *file);
 
 /**

@@ -55,6 +55,11 @@ static const struct {
     {MODEL_WORDS, "word_embeddings.weight"}, /* BLOOM */
     {MODEL_GAMMA, "word_embeddings_layernorm.weight"},
     {MODEL_BETA, "word_embeddings_layernorm.bias"},
+    {MODEL_WORDS, "token_embd.weight"}, /* llama.cpp's, of all models */
+    {MODEL_POSITIONS, "position_embd.weight"},
+    {MODEL_TYPES, "token_types.weight"},
+    {MODEL_GAMMA, "token_embd_norm.weight"},
+    {MODEL_BETA, "token_embd_norm.bias"},
 };
 #define ENDING_COUNT (sizeof endings / sizeof *endings)
 
@@ -220,7 +225,7 @@ static posemb_status fail_no_words(const tensor_file *file, prefix wanted, bool 
     if (any)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%s: words: no tensor has the name of a token table, such as "
-                            "\"embeddings.word_embeddings.weight\"",
+                            "\"embeddings.word_embeddings.weight\" or \"token_embd.weight\"",
                             tensor_file_shown(file));
     escape_text(wanted.text, wanted.size, shown, sizeof shown);
     return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,

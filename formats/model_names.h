@@ -19,7 +19,7 @@ typedef enum model_part {
 const char *model_part_name(model_part part);
 
 /**
- * Find the parts of one stage by the names that Hugging Face's models have.
+ * Find the parts of one stage by the names that Hugging Face's models have, or llama.cpp's.
  *
  * @param prefix  As model_file_open() takes it.
  * @param found   Receives the tensor of each part; NULL: absent.

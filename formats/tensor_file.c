@@ -6,18 +6,22 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* One of the sources is NULL. */
 struct tensor_file {
     safetensors_file *safetensors;
+    gguf_file *gguf;
     char shown[FILE_SHOWN_SIZE];
     size_t count;
     file_tensor *tensors;
 };
 
-_Static_assert(SAFETENSORS_RANK_MAX <= TENSOR_RANK_MAX, "a shape fits");
+_Static_assert(SAFETENSORS_RANK_MAX <= TENSOR_RANK_MAX && GGUF_RANK_MAX <= TENSOR_RANK_MAX,
+               "a shape fits");
 
 /* "FILE: tensor "NAME": PROBLEM" */
 static posemb_status fail_tensor(const tensor_file *file, const char *name, const char *problem,
@@ -59,18 +63,62 @@ static void take_safetensors(const safetensors_tensor *from, file_tensor *tensor
     memcpy(tensor->shape, from->shape, from->rank * sizeof *from->shape);
 }
 
+static void take_gguf(const gguf_tensor *from, file_tensor *tensor)
+{
+    *tensor = (file_tensor){.name = from->name,
+                            .type_name = from->type_name,
+                            .storage = from->storage,
+                            .rank = from->rank,
+                            .offset = from->offset,
+                            .bytes = from->bytes};
+    memcpy(tensor->shape, from->shape, from->rank * sizeof *from->shape);
+}
+
 static posemb_status list_tensors(tensor_file *file, posemb_error *error)
 {
-    const size_t count = safetensors_count(file->safetensors);
+    const size_t count = file->gguf ? gguf_count(file->gguf) : safetensors_count(file->safetensors);
 
     file->tensors = calloc(count + 1, sizeof *file->tensors);
     if (!file->tensors)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "%s: no memory for %zu tensors",
                             file->shown, count);
     for (; file->count < count; file->count++)
-        take_safetensors(safetensors_at(file->safetensors, file->count),
-                         &file->tensors[file->count]);
+        if (file->gguf)
+            take_gguf(gguf_at(file->gguf, file->count), &file->tensors[file->count]);
+        else
+            take_safetensors(safetensors_at(file->safetensors, file->count),
+                             &file->tensors[file->count]);
     return POSEMB_OK;
+}
+
+/* By its first bytes. No length of a safetensors header has those of GGUF: it would be above 1 GB.
+ */
+static posemb_status is_gguf(const char *path, bool *gguf, posemb_error *error)
+{
+    static const char magic[4] = {'G', 'G', 'U', 'F'};
+    char start[sizeof magic] = {0};
+    file_bytes bytes;
+    posemb_status status = file_bytes_open(path, &bytes, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    if (bytes.size >= sizeof start)
+        status = file_bytes_read(&bytes, 0, sizeof start, start, error);
+    file_bytes_close(&bytes);
+    *gguf = memcmp(start, magic, sizeof magic) == 0;
+    return status;
+}
+
+/* The format's own reader checks all of it, whatever another process does to the path meanwhile. */
+static posemb_status open_source(tensor_file *file, const char *path, posemb_error *error)
+{
+    bool gguf = false;
+    const posemb_status status = is_gguf(path, &gguf, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    return gguf ? gguf_open(path, &file->gguf, error)
+                : safetensors_open(path, &file->safetensors, error);
 }
 
 posemb_status tensor_file_open(const char *path, tensor_file **file, posemb_error *error)
@@ -82,7 +130,7 @@ posemb_status tensor_file_open(const char *path, tensor_file **file, posemb_erro
     if (!made)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "file: no memory to open one");
     show_path(path, made->shown);
-    status = safetensors_open(path, &made->safetensors, error);
+    status = open_source(made, path, error);
     if (status == POSEMB_OK)
         status = list_tensors(made, error);
     if (status == POSEMB_OK)
@@ -97,6 +145,7 @@ void tensor_file_close(tensor_file *file)
     if (!file)
         return;
     safetensors_close(file->safetensors);
+    gguf_close(file->gguf);
     free(file->tensors);
     free(file);
 }
@@ -106,6 +155,11 @@ void tensor_file_close(tensor_file *file)
 const char *tensor_file_shown(const tensor_file *file)
 {
     return file->shown;
+}
+
+const gguf_file *tensor_file_gguf(const tensor_file *file)
+{
+    return file->gguf;
 }
 
 size_t tensor_file_count(const tensor_file *file)
@@ -154,12 +208,14 @@ posemb_status tensor_file_find_matrix(const tensor_file *file, const file_tensor
 posemb_status tensor_file_require_storage(const tensor_file *file, const file_tensor *tensor,
                                           posemb_error *error)
 {
-    char problem[128];
+    const char *wanted = file->gguf
+                             ? "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K ... Q6_K"
+                             : "F32, F16, BF16 or I8";
+    char problem[160];
 
     if (tensor->storage != POSEMB_STORAGE_DEFAULT)
         return POSEMB_OK;
-    snprintf(problem, sizeof problem, "type: %s, but F32, F16, BF16 or I8 is needed",
-             tensor->type_name);
+    snprintf(problem, sizeof problem, "type: %s, but %s is needed", tensor->type_name, wanted);
     return fail_tensor(file, tensor->name, problem, error);
 }
 
@@ -168,9 +224,13 @@ posemb_status tensor_file_require_storage(const tensor_file *file, const file_te
 posemb_status tensor_file_read(const tensor_file *file, const file_tensor *tensor,
                                void *destination, size_t capacity, posemb_error *error)
 {
-    const safetensors_tensor piece = {.offset = tensor->offset, .bytes = tensor->bytes};
+    const safetensors_tensor piece = {
+        .name = tensor->name, .offset = tensor->offset, .bytes = tensor->bytes};
+    const gguf_tensor gguf_piece = {
+        .name = tensor->name, .offset = tensor->offset, .bytes = tensor->bytes};
 
-    return safetensors_read(file->safetensors, &piece, destination, capacity, error);
+    return file->gguf ? gguf_read(file->gguf, &gguf_piece, destination, capacity, error)
+                      : safetensors_read(file->safetensors, &piece, destination, capacity, error);
 }
 
 posemb_status tensor_file_read_rows(const tensor_file *file, const file_tensor *tensor,

@@ -1,6 +1,8 @@
-/* An open file of named tensors, whatever its format. */
+/* An open file of named tensors, whatever its format: safetensors or GGUF. */
 #ifndef POSEMB_TENSOR_FILE_H
 #define POSEMB_TENSOR_FILE_H
+
+#include "gguf.h"
 
 #include <posemb/posemb.h>
 
@@ -24,7 +26,8 @@ typedef struct file_tensor {
 typedef struct tensor_file tensor_file;
 
 /**
- * Open a safetensors file, and check its whole header: nothing as large as a tensor is allocated.
+ * Open a file, which is GGUF where it begins with "GGUF", otherwise safetensors, and check its
+ * whole header: nothing as large as a tensor is allocated.
  *
  * @param file  Receives the file, the caller's to tensor_file_close(); NULL on failure.
  * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT where the file cannot be read or is malformed;
@@ -37,6 +40,9 @@ void tensor_file_close(tensor_file *file);
 
 /** Its path, escaped, for messages. */
 const char *tensor_file_shown(const tensor_file *file);
+
+/** The file as one of GGUF, for its metadata; NULL where it is none. It lives as long as `file`. */
+const gguf_file *tensor_file_gguf(const tensor_file *file);
 
 /** How many tensors there are. */
 size_t tensor_file_count(const tensor_file *file);

@@ -47,7 +47,7 @@ typedef struct gguf_value {
     uint64_t unsigned_value; /**< U8, U16, U32, U64; BOOL: 0 or 1 */
     int64_t signed_value;    /**< I8, I16, I32, I64 */
     double float_value;      /**< F32, F64 */
-    char *text;              /**< STRING: [count] bytes of any value, and a NUL */
+    const char *text;        /**< STRING: [count] bytes of any value, and a NUL */
     uint64_t count;          /**< STRING: bytes; ARRAY: elements, which are not kept */
     gguf_type element;       /**< ARRAY: the type of its elements, which is not ARRAY */
 } gguf_value;

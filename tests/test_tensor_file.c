@@ -20,7 +20,7 @@
 #define FILE_MAX 65536u
 
 /* The same tensors in both formats. */
-typedef enum file_format { FORMAT_SAFETENSORS, FORMAT_COUNT, FORMAT_GGUF } file_format;
+typedef enum file_format { FORMAT_SAFETENSORS, FORMAT_GGUF, FORMAT_COUNT } file_format;
 
 static const char *const file_names[] = {"in.safetensors", "in.gguf"};
 

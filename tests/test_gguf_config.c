@@ -114,13 +114,13 @@ static void test_knows_architectures(void **state)
         const char *architecture;
         const char *model;
     } known[] = {
-        {"bert", "bert"},        {"gpt2", "gpt2"},           {"starcoder", "gpt2"},
-        {"mpt", "none"},         {"nomic-bert", "none"},     {"nomic-bert-moe", "none"},
-        {"bloom", "none"},       {"jina-bert-v2", "none"},   {"llama", "none"},
-        {"qwen3", "none"},       {"gemma3", "none"},         {"command-r", "none"},
-        {"t5", "none"},          {"t5encoder", "none"},      {"granite", "none"},
-        {"whisper", NULL},       {"wavtokenizer-dec", NULL}, {"BERT", NULL},
-        {"none", NULL},          {"roberta", NULL},          {"clip", NULL},
+        {"bert", "bert"},  {"gpt2", "gpt2"},           {"starcoder", "gpt2"},
+        {"mpt", "none"},   {"nomic-bert", "none"},     {"nomic-bert-moe", "none"},
+        {"bloom", "none"}, {"jina-bert-v2", "none"},   {"llama", "none"},
+        {"qwen3", "none"}, {"gemma3", "none"},         {"command-r", "none"},
+        {"t5", "none"},    {"t5encoder", "none"},      {"granite", "none"},
+        {"whisper", NULL}, {"wavtokenizer-dec", NULL}, {"BERT", NULL},
+        {"none", NULL},    {"roberta", NULL},          {"clip", NULL},
     };
 
     (void)state;

@@ -65,8 +65,9 @@ def encode(command, path, ids):
     with tempfile.TemporaryDirectory() as folder:
         ids_path, out_path = os.path.join(folder, "ids.npy"), os.path.join(folder, "out.npy")
         np.save(ids_path, ids)
-        subprocess.run([*command, "encode", "--model-file", path, "--ids", ids_path, "--out", out_path],
-                       check=True, stdout=subprocess.DEVNULL)
+        arguments = ["encode", "--model-file", path, "--ids", ids_path, "--out", out_path]
+        if subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
+            sys.exit(f"{path}: {command[0]} failed")
         out = np.load(out_path)
     assert out.dtype == np.float32
     return out.reshape(*ids.shape, -1)
@@ -106,7 +107,7 @@ def main():
     parser.add_argument("--limit", type=float, default=2e-5, help="a larger difference is a failure")
     options = parser.parse_args()
     print(f"{'file':40s} {'type':5s} {'tokens':8s} {'D':>4s} {'up to':>8s} {'off f64':>8s} {'by sum':>8s} "
-          f"{'by norm':>8s} {'order':>8s} {'rounding':>8s}")
+          f"{'by norm':>8s} {'order':>8s} {'rounding':>8s}", flush=True)
     largest = max(compare(path, options.command.split()) for path in options.files)
     print(f"largest difference from float64: {largest:.2e}")
     if not largest <= options.limit:

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """Make the goldens of block storages again: blocks.tsv and the files blocks-*.npy.
 
-    make_block_goldens.py [--out DIR]
+    make_block_goldens.py [--out DIR] [--wheels DIR]
 
-Blocks of ggml's types are dequantised by the package gguf. README.md describes the columns. Needs the
-packages of bench/peers/requirements-gguf.txt.
+Blocks of ggml's types are dequantised by the package gguf; the libraries of ggml itself, in the wheel of
+pywhispercpp in --wheels, must give the same bits. README.md describes the columns. Needs the packages of
+bench/peers/requirements-gguf.txt.
 """
 import argparse
 import csv
+import ctypes
+import glob
 import importlib.metadata
 import json
 import os
+import tempfile
+import zipfile
 
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
@@ -20,12 +25,60 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EXCERPT = os.path.join(HERE, "..", "..", "data", "all-MiniLM-L6-v2-excerpt.safetensors")
 WORDS = "embeddings.word_embeddings.weight"
 
-COLUMNS = ["storage", "package", "version", "numpy", "block", "block_bytes", "sweeps", "halves",
+COLUMNS = ["storage", "package", "version", "numpy", "ggml", "block", "block_bytes", "sweeps", "halves",
            "quantized", "nans", "file_blocks", "file_values"]
+RANDOM_BLOCKS = 20000  # of each type, in which gguf and ggml must agree too
 
 # Numbers of float16 at the ends of its kinds: zeros, subnormals, normals, infinities, NaNs.
 HALVES = [0x0000, 0x7c00, 0x8001, 0x7bff, 0xfc00, 0x03ff, 0x8000, 0x7e00, 0xfbff, 0x0001, 0x83ff,
           0x0400, 0x3c00, 0xbc00, 0x7c01, 0xfe01]
+
+# ---------------------------------------------------------------------------------------------------
+# ggml itself, called by ctypes
+
+
+def open_ggml(wheels):
+    """-> its base library, its version."""
+    (wheel,) = glob.glob(os.path.join(wheels, "pywhispercpp-*.whl"))
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+        for start in ("libgomp-", "libggml-base-"):  # the second wants the first
+            (name,) = [n for n in archive.namelist() if "libs/" + start in n]
+            library = ctypes.CDLL(archive.extract(name, folder))
+    library.ggml_quantize_chunk.restype = ctypes.c_size_t
+    return library, name.split(".so.")[1]
+
+
+def pointer(array):
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def ggml_dequantize(library, packed, name):
+    block, _ = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
+    values = np.empty((len(packed), block), np.float32)
+    dequantize_row = getattr(library, "dequantize_row_q" + name[1:])
+    dequantize_row(pointer(packed), pointer(values), ctypes.c_int64(values.size))
+    return values
+
+
+def ggml_quantize(library, rows, name):
+    kind = GGMLQuantizationType[name]
+    block, size = GGML_QUANT_SIZES[kind]
+    packed = np.empty((rows.size // block, size), np.uint8)
+    library.ggml_quantize_chunk(kind.value, pointer(rows), pointer(packed), ctypes.c_int64(0),
+                                ctypes.c_int64(len(rows)), ctypes.c_int64(rows.shape[1]), None)
+    return packed
+
+
+def dequantize_alike(library, packed, name):
+    """By both packages: the bits, with one of all NaNs, whose sign and payload are the CPU's."""
+    with np.errstate(invalid="ignore"):
+        values = dequantize(packed, GGMLQuantizationType[name])
+    theirs = ggml_dequantize(library, packed, name)
+    for array in (values, theirs):
+        array.view(np.uint32)[np.isnan(array)] = 0x7fc00000
+    assert np.array_equal(values.view(np.uint32), theirs.view(np.uint32)), name
+    return values
+
 
 # ---------------------------------------------------------------------------------------------------
 # Blocks from their fields: d and m [blocks] of uint16, q [blocks, channels], s and n [blocks, scales]
@@ -151,7 +204,7 @@ def odd_halves(name, random):
     for k, number in enumerate(numbers):
         packed[k, places[0] : places[0] + 2] = (number & 255, number >> 8)
         if len(places) == 2:
-            other = numbers[(3 * k + 1) % len(numbers)]
+            other = numbers[(7 * k + 1) % len(numbers)]
             packed[k, places[1] : places[1] + 2] = (other & 255, other >> 8)
     return packed
 
@@ -165,37 +218,34 @@ def model_rows(count):
         return np.frombuffer(file.read(4 * count * dim), "<f4").reshape(count, dim)
 
 
-def quantized(name):
-    """Of rows of a model, where the package can."""
-    size = GGML_QUANT_SIZES[GGMLQuantizationType[name]][1]
+def quantized(name, library):
+    """Of rows of a model: by the package gguf where it can, and ggml's are the same; else by ggml."""
+    kind = GGMLQuantizationType[name]
     if name.endswith("K"):
-        return np.empty((0, size), np.uint8)
-    return quantize(model_rows(2), GGMLQuantizationType[name]).reshape(-1, size)
-
-
-def blocks_of(name):
-    random = np.random.default_rng(list(SWEEPS).index(name))
-    return [sweep(name, random), odd_halves(name, random), quantized(name)]
+        return ggml_quantize(library, model_rows(4).reshape(-1, 256)[:2].copy(), name)
+    packed = quantize(model_rows(2), kind).reshape(-1, GGML_QUANT_SIZES[kind][1])
+    assert np.array_equal(packed, ggml_quantize(library, model_rows(2), name))
+    return packed
 
 
 # ---------------------------------------------------------------------------------------------------
 # Files
 
 
-def line_of(folder, name):
-    kind = GGMLQuantizationType[name]
-    parts = blocks_of(name)
+def line_of(folder, name, ggml):
+    library, ggml_version = ggml
+    block, size = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
+    random = np.random.default_rng(list(SWEEPS).index(name))
+    parts = [sweep(name, random), odd_halves(name, random), quantized(name, library)]
     packed = np.concatenate(parts)
-    with np.errstate(invalid="ignore"):
-        values = dequantize(packed, kind)
-    nans = np.isnan(values)
-    values.view(np.uint32)[nans] = 0x7fc00000  # their sign and payload are the CPU's
-    block, size = GGML_QUANT_SIZES[kind]
+    values = dequantize_alike(library, packed, name)
+    dequantize_alike(library, random.integers(0, 256, (RANDOM_BLOCKS, size), dtype=np.uint8), name)
     assert packed.shape == (len(packed), size) and values.shape == (len(packed), block)
     line = {"storage": name, "package": "gguf", "version": importlib.metadata.version("gguf"),
-            "numpy": np.__version__, "block": block, "block_bytes": size, "sweeps": len(parts[0]),
-            "halves": len(parts[1]), "quantized": len(parts[2]), "nans": int(nans.sum()),
-            "file_blocks": f"blocks-{name}.npy", "file_values": f"blocks-{name}-values.npy"}
+            "numpy": np.__version__, "ggml": ggml_version, "block": block, "block_bytes": size,
+            "sweeps": len(parts[0]), "halves": len(parts[1]), "quantized": len(parts[2]),
+            "nans": int(np.isnan(values).sum()), "file_blocks": f"blocks-{name}.npy",
+            "file_values": f"blocks-{name}-values.npy"}
     np.save(os.path.join(folder, line["file_blocks"]), packed, allow_pickle=False)
     np.save(os.path.join(folder, line["file_values"]), values, allow_pickle=False)
     return line
@@ -204,8 +254,10 @@ def line_of(folder, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default=HERE, help="the folder to write to")
-    folder = parser.parse_args().out
-    lines = [line_of(folder, name) for name in SWEEPS]
+    parser.add_argument("--wheels", default="wheels", help="where the wheel of pywhispercpp is")
+    options = parser.parse_args()
+    folder, ggml = options.out, open_ggml(options.wheels)
+    lines = [line_of(folder, name, ggml) for name in SWEEPS]
     with open(os.path.join(folder, "blocks.tsv"), "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
         writer.writeheader()

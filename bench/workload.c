@@ -177,7 +177,8 @@ static posemb_status compare(posemb_session *session, struct workload *workload,
                              const posemb_desc *desc, const posemb_host_args *host,
                              size_t *differing, posemb_error *error)
 {
-    const size_t size = (size_t)posemb__storage_size(desc->out_storage);
+    const size_t size = (size_t)posemb__storage_size(
+        desc->out_storage == POSEMB_STORAGE_DEFAULT ? POSEMB_F32 : desc->out_storage);
     const size_t count = (size_t)workload->tokens * desc->dim;
     posemb_status status = posemb_session_download(session, workload->device_out, 0, workload->out,
                                                    count * size, error);

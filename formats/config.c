@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "file_bytes.h"
+#include "gguf_config.h"
 #include "status.h"
 
 #include <inttypes.h>
@@ -336,6 +337,8 @@ static const struct {
 
 const char *config_model_name(const model_config *read)
 {
+    if (read->has_architecture)
+        return gguf_config_model_name(read);
     /* "relative_key" and "rotary" add nothing to the rows. */
     if (!read->has_model_type || (read->has_position_embedding_type &&
                                   strcmp(read->position_embedding_type, "absolute") != 0))

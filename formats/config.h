@@ -1,4 +1,5 @@
-/* What a Hugging Face config.json says about the embedding stage of its model. */
+/* What a model's metadata say about its embedding stage: those of a Hugging Face config.json, or of
+ * a GGUF file (gguf_config.h). */
 #ifndef POSEMB_CONFIG_H
 #define POSEMB_CONFIG_H
 
@@ -8,6 +9,9 @@
 #include <stdint.h>
 
 #define CONFIG_TEXT_SIZE 64u
+
+/** In place of a model's name: nothing is added to its token rows. */
+#define CONFIG_WITHOUT_POSITIONS "none"
 
 /** A key that is not in the file has has_... false, and a value of 0. All other keys are passed
  * over. Of synonyms, one key may be there, or several of the same value. */
@@ -24,6 +28,9 @@ typedef struct model_config {
     bool has_position_embedding_type;
     bool has_scale_embedding;
     bool has_sinusoidal;
+    bool has_architecture;
+    bool has_token_scale;
+    bool has_position_table; /**< of a GGUF file: it stores positions */
     bool scale_embedding;
     bool sinusoidal; /**< sinusoidal_pos_embds (DistilBERT), sinusoidal_embeddings (XLM) */
     char model_type[CONFIG_TEXT_SIZE];              /**< printable ASCII */
@@ -37,6 +44,8 @@ typedef struct model_config {
     int64_t pad_token_id;  /**< may be -1, which no token has; null in the file: has_... is false */
     double layer_norm_eps; /**< positive, at most 1; also layer_norm_epsilon */
     double rms_norm_eps;   /**< likewise */
+    char architecture[CONFIG_TEXT_SIZE]; /**< of a GGUF file, in place of model_type; likewise */
+    double token_scale; /**< of a GGUF file: a finite float, not 0; scale_embedding is another's */
 } model_config;
 
 /**
@@ -49,12 +58,13 @@ typedef struct model_config {
 posemb_status config_read(const char *path, model_config *read, posemb_error *error);
 
 /**
- * The name of the model of posemb_model_find() that has the positions of that config's model.
+ * The name of the model of posemb_model_find() that has the positions of that config's model; of a
+ * GGUF file also CONFIG_WITHOUT_POSITIONS.
  *
- * Its padding, start and scale are those of a checkpoint as published: pad_token_id and
- * scale_embedding of the config go before them.
+ * Its padding, start and scale are those of a checkpoint as published: pad_token_id and the scales
+ * of the config go before them.
  *
- * @return Static storage; NULL where there is none, or no model_type.
+ * @return Static storage; NULL where there is none, or no model_type and no architecture.
  */
 const char *config_model_name(const model_config *read);
 

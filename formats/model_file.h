@@ -3,22 +3,12 @@
 #define POSEMB_MODEL_FILE_H
 
 #include "config.h"
+#include "model_names.h"
 
 #include <posemb/posemb.h>
 
 #include <stddef.h>
 #include <stdint.h>
-
-/** The tensors of a stage. Only the words have to be there. */
-typedef enum model_part {
-    MODEL_WORDS = 0,     /**< the token table */
-    MODEL_POSITIONS = 1, /**< the position table; some models store their sinusoids as one */
-    MODEL_TYPES = 2,     /**< the table of token types */
-    MODEL_GAMMA = 3,     /**< the factors of the norm: one row */
-    MODEL_BETA = 4       /**< what the norm adds: one row */
-} model_part;
-
-#define MODEL_PART_COUNT 5u
 
 /** Where a part is. All zeros: the file does not have it. */
 typedef struct model_tensor {
@@ -38,14 +28,17 @@ typedef struct model_file model_file;
 
 /**
  * Open the file of a model, find the parts of its embedding stage by the names that Hugging Face's
- * models have, and check them against each other and the model's config. No data are read.
+ * models have, or llama.cpp's, and check them against each other and the model's config. No data
+ * are read.
  *
  * The config is NAME.config.json beside a NAME.safetensors, else the config.json of its folder; a
- * file without one is all right. A contradiction is an error that names both values: sizes of
- * tensors that must agree; hidden_size (embedding_size, where there is one) that is not the token
- * table's; vocab_size, max_position_embeddings or type_vocab_size above the rows of the table.
+ * file without one is all right. That of a GGUF file is its own metadata. A contradiction is an
+ * error that names both values: sizes of tensors that must agree; hidden_size (embedding_size,
+ * where there is one; embedding_length) that is not the token table's; vocab_size,
+ * max_position_embeddings (context_length) or type_vocab_size (token_type_count) above the rows of
+ * the table.
  *
- * @param path    A .safetensors file, or a folder with a model.safetensors.
+ * @param path    A .safetensors or .gguf file, or a folder with a model.safetensors.
  * @param prefix  What stands before the names that are meant, such as "model.encoder." (its last
  *                dot may be left out; "" is no prefix); NULL: any, as long as there is one alone.
  *                A token table that encoder and decoder share ("model.shared.weight") belongs to
@@ -64,10 +57,8 @@ void model_file_close(model_file *file);
 /** One of the parts; never NULL. It lives as long as the file is open. */
 const model_tensor *model_file_part(const model_file *file, model_part part);
 
-/** "words" and so on, as messages call a part. Static storage. */
-const char *model_part_name(model_part part);
-
-/** What the config says; NULL where there is none. It lives as long as the file is open. */
+/** What the config says; NULL where there is none, never of a GGUF file. It lives as long as the
+ * file is open. */
 const model_config *model_file_config(const model_file *file);
 
 /**

@@ -404,69 +404,6 @@ const safetensors_tensor *safetensors_at(const safetensors_file *file, size_t in
     return index < file->count ? &file->tensors[index] : NULL;
 }
 
-posemb_status safetensors_find(const safetensors_file *file, const char *name,
-                               const safetensors_tensor **tensor, posemb_error *error)
-{
-    for (size_t i = 0; i < file->count; i++)
-        if (strcmp(file->tensors[i].name, name) == 0) {
-            *tensor = &file->tensors[i];
-            return POSEMB_OK;
-        }
-    return fail_tensor(file, name, "name: no tensor of the file has it", error);
-}
-
-posemb_status safetensors_find_matrix(const safetensors_file *file,
-                                      const safetensors_tensor **tensor, posemb_error *error)
-{
-    const safetensors_tensor *found = NULL;
-    size_t matrices = 0;
-    char list[LIST_SHOWN_SIZE] = "";
-
-    for (size_t i = 0; i < file->count; i++)
-        if (file->tensors[i].rank == 2) {
-            found = &file->tensors[i];
-            list_name(list, found->name);
-            matrices++;
-        }
-    if (matrices == 1) {
-        *tensor = found;
-        return POSEMB_OK;
-    }
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                        "%s: %zu of its %zu tensors have two dimensions%s%s; name one",
-                        file->bytes.shown, matrices, file->count, matrices > 0 ? ": " : "", list);
-}
-
-posemb_storage safetensors_dtype_storage(safetensors_dtype dtype)
-{
-    switch (dtype) {
-    case SAFETENSORS_F32:
-        return POSEMB_F32;
-    case SAFETENSORS_F16:
-        return POSEMB_F16;
-    case SAFETENSORS_BF16:
-        return POSEMB_BF16;
-    case SAFETENSORS_I8:
-        return POSEMB_I8;
-    default:
-        return POSEMB_STORAGE_DEFAULT;
-    }
-}
-
-posemb_status safetensors_require_storage(const safetensors_file *file,
-                                          const safetensors_tensor *tensor, posemb_storage *storage,
-                                          posemb_error *error)
-{
-    char problem[64];
-
-    *storage = safetensors_dtype_storage(tensor->dtype);
-    if (*storage != POSEMB_STORAGE_DEFAULT)
-        return POSEMB_OK;
-    snprintf(problem, sizeof problem, "dtype: %s, but F32, F16, BF16 or I8 is needed",
-             safetensors_dtype_name(tensor->dtype));
-    return fail_tensor(file, tensor->name, problem, error);
-}
-
 posemb_status safetensors_read(const safetensors_file *file, const safetensors_tensor *tensor,
                                void *destination, size_t capacity, posemb_error *error)
 {
@@ -475,27 +412,4 @@ posemb_status safetensors_read(const safetensors_file *file, const safetensors_t
                             "%s: data: a buffer of %zu bytes for %" PRIu64, file->bytes.shown,
                             capacity, tensor->bytes);
     return file_bytes_read(&file->bytes, tensor->offset, (size_t)tensor->bytes, destination, error);
-}
-
-posemb_status safetensors_read_rows(const safetensors_file *file, const safetensors_tensor *tensor,
-                                    uint64_t first, uint64_t count, void *destination,
-                                    size_t capacity, posemb_error *error)
-{
-    const uint64_t rows = tensor->rank > 0 ? tensor->shape[0] : 0;
-    char problem[128];
-
-    if (first > rows || count > rows - first) {
-        snprintf(problem, sizeof problem, "rows: %" PRIu64 " from %" PRIu64 " on, of %" PRIu64,
-                 count, first, rows);
-        return fail_tensor(file, tensor->name, problem, error);
-    }
-    if (rows > 0 && tensor->bytes % rows != 0)
-        return fail_tensor(file, tensor->name, "rows: they do not begin at a byte", error);
-
-    const uint64_t row = rows > 0 ? tensor->bytes / rows : 0;
-    safetensors_tensor part = *tensor;
-
-    part.offset += first * row;
-    part.bytes = count * row;
-    return safetensors_read(file, &part, destination, capacity, error);
 }

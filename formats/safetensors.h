@@ -72,28 +72,6 @@ const safetensors_tensor *safetensors_at(const safetensors_file *file, size_t in
 /** "F32" and so on; "unknown" for anything that is not a safetensors_dtype. Static storage. */
 const char *safetensors_dtype_name(safetensors_dtype dtype);
 
-/** Find a tensor by its exact name. */
-posemb_status safetensors_find(const safetensors_file *file, const char *name,
-                               const safetensors_tensor **tensor, posemb_error *error);
-
-/** Find the one tensor with two dimensions; where there are more, the message names them. */
-posemb_status safetensors_find_matrix(const safetensors_file *file,
-                                      const safetensors_tensor **tensor, posemb_error *error);
-
-/** How posemb reads elements of that dtype: F32, F16, BF16 and I8 as they are; 0 for all others. */
-posemb_storage safetensors_dtype_storage(safetensors_dtype dtype);
-
-/**
- * The storage of a tensor.
- *
- * @param storage  Receives it; 0 on failure.
- * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT and a message with its name and dtype where there is
- *         none.
- */
-posemb_status safetensors_require_storage(const safetensors_file *file,
-                                          const safetensors_tensor *tensor, posemb_storage *storage,
-                                          posemb_error *error);
-
 /**
  * Read all bytes of a tensor, as they lie in the file.
  *
@@ -103,17 +81,5 @@ posemb_status safetensors_require_storage(const safetensors_file *file,
  */
 posemb_status safetensors_read(const safetensors_file *file, const safetensors_tensor *tensor,
                                void *destination, size_t capacity, posemb_error *error);
-
-/**
- * Read rows [first, first + count) of a tensor, a row being all that shares the first index.
- *
- * A tensor of rank 0 has no rows.
- *
- * @return As safetensors_read(), and POSEMB_INVALID_ARGUMENT for rows that are not there, or rows
- *         that do not begin at a byte.
- */
-posemb_status safetensors_read_rows(const safetensors_file *file, const safetensors_tensor *tensor,
-                                    uint64_t first, uint64_t count, void *destination,
-                                    size_t capacity, posemb_error *error);
 
 #endif

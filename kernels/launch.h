@@ -81,6 +81,14 @@ struct posemb_table {
     posemb_u32 policy;
 };
 
+/* A token table that lies in several buffers: the rows of each part but the last, and where those
+ * after the first begin. */
+#define POSEMB_MORE_MAX 7
+struct posemb_parts {
+    posemb_u64 rows;
+    posemb_u64 offset[POSEMB_MORE_MAX];
+};
+
 /* A table beside tokens and positions. */
 struct posemb_extra {
     struct posemb_table table;
@@ -95,9 +103,10 @@ struct posemb_extra {
 /* The constants of a plan: POSEMB_SEGMENTS_MAX segments, then from POSEMB_STEPS_PLACE on 64-bit
  * numbers: steps, then as many phases where there are any, then whole turns of 32 bits where
  * positions are floats; then from posemb_launch.zeros_place on, at a multiple of 64 bytes, a row of
- * zeros. */
+ * zeros of the token table, and POSEMB_ZEROS_SIZE(dim) bytes after it one of the position table. */
 #define POSEMB_SEGMENTS_MAX 3
 #define POSEMB_STEPS_PLACE  128
+#define POSEMB_ZEROS_SIZE(dim) (((dim)*4 + 63) / 64 * 64)
 
 struct posemb_launch {
     posemb_u64 ids_offset;
@@ -157,6 +166,7 @@ struct posemb_launch {
     posemb_u32 pairs;
     posemb_u32 segments;
     posemb_u32 zeros_place;
+    posemb_u32 row_bytes; /* of a row of the token table */
     posemb_u32 axes;     /* of a grid, or 1 */
     posemb_u32 count[3]; /* coordinates of each axis of a grid */
     posemb_u32 flip;     /* the sign bit of the amplitude */

@@ -19,6 +19,7 @@
  *   POSEMB_COUNTS (with posemb_count), POSEMB_SHARED (with the kernels for shared positions)
  *   POSEMB_TABLE_STORAGE, POSEMB_ROWS_STORAGE, POSEMB_POSITION_STORAGE, POSEMB_NORM_STORAGE, POSEMB_OUT_STORAGE
  *   POSEMB_STEP (F16, BF16: each step is rounded to it; else 0), POSEMB_PROMPTS
+ *   POSEMB_PARTS (the token table lies in several buffers)
  *   POSEMB_EXTRAS (how many), POSEMB_EXTRA0 ... 3 (their storage)
  *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_FOLDED (length of a row when it is folded, 16 or more; CPU shape alone)
  *   POSEMB_MEMORY (4, 16: channels in one access), POSEMB_ROWS. */
@@ -39,6 +40,16 @@
 #define POSEMB_STORAGE_F16  2
 #define POSEMB_STORAGE_BF16 3
 #define POSEMB_STORAGE_I8   4
+#define POSEMB_STORAGE_Q8_0 5 /* from here on blocks: 32 channels, */
+#define POSEMB_STORAGE_Q4_0 6
+#define POSEMB_STORAGE_Q4_1 7
+#define POSEMB_STORAGE_Q5_0 8
+#define POSEMB_STORAGE_Q5_1 9
+#define POSEMB_STORAGE_Q2_K 10 /* 256 channels */
+#define POSEMB_STORAGE_Q3_K 11
+#define POSEMB_STORAGE_Q4_K 12
+#define POSEMB_STORAGE_Q5_K 13
+#define POSEMB_STORAGE_Q6_K 14
 
 #define POSEMB_NORM_LAYER 2
 #define POSEMB_NORM_RMS   3
@@ -64,6 +75,7 @@
 #define WIDTH 1
 #include "pairs.clh"
 #include "storage.clh"
+#include "blocks.clh"
 #undef N
 #undef WIDTH
 
@@ -83,6 +95,7 @@
 #define N     POSEMB_MEMORY
 #define WIDTH POSEMB_MEMORY
 #include "storage.clh"
+#include "blocks.clh"
 #undef N
 #undef WIDTH
 
@@ -139,6 +152,21 @@ static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a,
 
 #include "rows.clh"
 
+/* POSEMB_MEMORY channels of blocks. Segments of a grid may begin at any channel. */
+static inline posemb_memory posemb_load_blocks(global const uchar *row, uint channel, const uint storage)
+{
+#if POSEMB_GRID && POSEMB_CPU
+    posemb_memory values;
+
+    if (channel % POSEMB_MEMORY != 0) {
+        for (uint k = 0; k < POSEMB_MEMORY; k++)
+            ((private float *)&values)[k] = posemb_from_block(row, channel + k, storage);
+        return values;
+    }
+#endif
+    return CAT(posemb_from_block, POSEMB_MEMORY)(row, channel, storage);
+}
+
 #if POSEMB_CPU
 /* CPUs read and write vectors at any element. */
 typedef float16 posemb_float_anywhere __attribute__((aligned(4)));
@@ -171,9 +199,10 @@ typedef char16 posemb_char_anywhere __attribute__((aligned(1)));
 
 #define POSEMB_OUT_SIZE (POSEMB_OUT_STORAGE == POSEMB_STORAGE_F32 ? 4u : 2u)
 
+/* Of an element; of blocks that of a byte: vectors of them begin anywhere. */
 static inline ulong posemb_size_of(const uint storage)
 {
-    return storage == POSEMB_STORAGE_F32 ? 4 : (storage == POSEMB_STORAGE_I8 ? 1 : 2);
+    return storage == POSEMB_STORAGE_F32 ? 4 : (storage >= POSEMB_STORAGE_I8 ? 1 : 2);
 }
 
 /* Whether vectors of every row that begin at these channels can be stored whole, under the GPU shape also read. */
@@ -189,6 +218,8 @@ static inline bool posemb_is_aligned(const struct posemb_launch *a, global const
 static inline bool posemb_is_table_aligned(const struct posemb_table *table, global const uchar *rows,
                                            const uint storage)
 {
+    if (storage > POSEMB_STORAGE_I8)
+        return true;
     return (((ulong)(size_t)(rows + table->offset) | table->stride) & (POSEMB_MEMORY * posemb_size_of(storage) - 1)) ==
            0;
 }
@@ -210,6 +241,12 @@ static inline bool posemb_are_sources_aligned(const struct posemb_launch *a, con
 #endif
 #if POSEMB_OPERATION == POSEMB_ENCODE
     aligned &= posemb_is_table_aligned(&a->tokens_table, buffers->source, POSEMB_TABLE_STORAGE);
+#if POSEMB_PARTS && POSEMB_TABLE_STORAGE <= POSEMB_STORAGE_I8
+#define PLACE(k) (ulong)(size_t)(buffers->more[k] + buffers->parts.offset[k])
+    aligned &= ((PLACE(0) | PLACE(1) | PLACE(2) | PLACE(3) | PLACE(4) | PLACE(5) | PLACE(6)) &
+                (POSEMB_MEMORY * posemb_size_of(POSEMB_TABLE_STORAGE) - 1)) == 0;
+#undef PLACE
+#endif
 #endif
 #if POSEMB_POSITION == POSEMB_POSITION_LEARNED
     aligned &= posemb_is_table_aligned(&a->position_table, buffers->position_table, POSEMB_POSITION_STORAGE);
@@ -237,7 +274,7 @@ static inline bool posemb_are_sources_aligned(const struct posemb_launch *a, con
 static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows, const uint count)
 {
 #if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && defined(__x86_64__)
-    const size_t bytes = posemb_size_of(POSEMB_TABLE_STORAGE) * a->dim;
+    const size_t bytes = a->row_bytes;
 
     for (size_t line = 0; line < min(bytes, (size_t)8 * 64); line += 64)
         for (uint r = 0; r < count; r++)
@@ -311,6 +348,16 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 #define TABLE_PARAMETER
 #define TABLE_FIELD
 #endif
+#if POSEMB_PARTS
+#define PARTS_PARAMETERS                                                                           \
+    , const struct posemb_parts parts, global const uchar *more0, global const uchar *more1,                            \
+        global const uchar *more2, global const uchar *more3, global const uchar *more4, global const uchar *more5,    \
+        global const uchar *more6
+#define PARTS_FIELDS .parts = parts, .more = {more0, more1, more2, more3, more4, more5, more6},
+#else
+#define PARTS_PARAMETERS
+#define PARTS_FIELDS
+#endif
 #if POSEMB_POSITION == POSEMB_POSITION_LEARNED
 #define POSITION_PARAMETERS , global const uchar *position_table, global const uchar *position_scales
 #define POSITION_FIELDS     .position_table = position_table, .position_scales = position_scales,
@@ -369,7 +416,7 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
                      global const uchar *scratch, global uchar *out, global uchar *positions_out,  \
                      global uchar *lengths_out, global uchar *mask_out,                            \
                      global uchar *record TABLE_PARAMETER PROMPTS_PARAMETER POSITION_PARAMETERS    \
-                         NORM_PARAMETERS EXTRAS_PARAMETERS LOCAL_PARAMETERS)                       \
+                         NORM_PARAMETERS EXTRAS_PARAMETERS LOCAL_PARAMETERS PARTS_PARAMETERS)      \
     {                                                                                              \
         const struct posemb_buffers buffers = {.ids = ids,                                         \
                                                .source = source,                                   \
@@ -383,7 +430,7 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
                                                .mask_out = mask_out,                               \
                                                .record = record,                                   \
                                                TABLE_FIELD PROMPTS_FIELD POSITION_FIELDS           \
-                                                   NORM_FIELDS EXTRAS_FIELDS};                     \
+                                                   NORM_FIELDS EXTRAS_FIELDS PARTS_FIELDS};        \
                                                                                                    \
         posemb_group(&a, &buffers LOCAL_ARGUMENTS, shared, streamed);                               \
     }

@@ -18,4 +18,13 @@ static inline bool posemb__mul_u64(uint64_t a, uint64_t b, uint64_t *result)
     return a == 0 || *result / a == b;
 }
 
+/* The smallest multiple of `alignment`, a power of two, that is >= a. */
+static inline bool posemb__round_up_u64(uint64_t a, uint64_t alignment, uint64_t *result)
+{
+    const bool fits = posemb__add_u64(a, alignment - 1, result);
+
+    *result &= ~(alignment - 1);
+    return fits;
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include "cache.h"
 #include "cl_error.h"
 #include "device.h"
+#include "params.h"
 #include "status.h"
 
 #include <inttypes.h>
@@ -136,6 +137,8 @@ static posemb_status resolve_options(const posemb_engine_options *options,
         resolved->streamed_threshold = default_streamed_threshold;
     if (resolved->follows_threshold == 0)
         resolved->follows_threshold = default_follows_threshold;
+    if (resolved->largest_buffer == 0 || resolved->largest_buffer > info->max_allocation)
+        resolved->largest_buffer = info->max_allocation;
     return POSEMB_OK;
 }
 
@@ -218,6 +221,22 @@ void posemb_engine_destroy(posemb_engine *engine)
 posemb_engine_options posemb_engine_resolved(const posemb_engine *engine)
 {
     return engine->options;
+}
+
+posemb_status posemb_split_table(const posemb_engine *engine, uint64_t rows, uint64_t stride,
+                                 uint32_t *parts, uint64_t *part_rows, posemb_error *error)
+{
+    if (!engine || !parts || !part_rows || rows == 0 || stride == 0)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s",
+                            !engine ? "engine is NULL"
+                                    : (rows == 0 || stride == 0 ? "rows or stride is 0"
+                                                                : "parts or part_rows is NULL"));
+    if (posemb__split_rows(rows, stride, engine->options.largest_buffer, parts, part_rows))
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_UNSUPPORTED, 0,
+                        "a table of %" PRIu64 " rows of %" PRIu64
+                        " bytes does not fit %u buffers of at most %" PRIu64 " bytes",
+                        rows, stride, POSEMB_PARTS_MAX, engine->options.largest_buffer);
 }
 
 static bool is_same_key(const struct posemb__program_key *a, const struct posemb__program_key *b)

@@ -4,6 +4,7 @@
 #include "checked_math.h"
 #include "cl_error.h"
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -69,6 +70,13 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
 static const size_t input_places[POSEMB__INPUTS] = {
     [POSEMB__IDS] = PLACE(ids),
     [POSEMB__TABLE] = PLACE(table),
+    [POSEMB__TABLE_MORE] = PLACE(table_more[0]),
+    PLACE(table_more[1]),
+    PLACE(table_more[2]),
+    PLACE(table_more[3]),
+    PLACE(table_more[4]),
+    PLACE(table_more[5]),
+    PLACE(table_more[6]),
     [POSEMB__TABLE_SCALES] = PLACE(table_scales),
     [POSEMB__ROWS] = PLACE(rows),
     [POSEMB__POSITIONS] = PLACE(positions),
@@ -341,6 +349,7 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .pairs = plan->channels.pairs,
         .segments = plan->channels.segments,
         .zeros_place = plan->zeros_place,
+        .row_bytes = (uint32_t)posemb_storage_row_bytes(desc->tokens.storage, desc->dim),
         .axes = posemb__axes_of(desc),
         .count = {desc->grid.count[0], desc->grid.count[1], desc->grid.count[2]},
         .flip = desc->amplitude < 0.0f ? 0x80000000u : 0u,
@@ -432,6 +441,22 @@ static void list_buffers(struct buffers *buffers, const posemb_plan *plan,
     }
 }
 
+size_t posemb__parameters_size(const posemb_plan *plan)
+{
+    static const struct posemb__call no_call;
+    static const struct posemb__launch no_launch;
+    static const posemb_args no_args;
+    struct buffers buffers;
+    size_t pointers;
+
+    list_buffers(&buffers, plan, &no_call, &no_launch, &no_args);
+    pointers = buffers.count + (plan->kept > 0 ? 2 : 0);
+    if (plan->desc.table_parts == 1)
+        return posemb__launch_args_size(plan) + pointers * sizeof(cl_mem);
+    return posemb__launch_args_size(plan) + sizeof(struct posemb_parts) +
+           (pointers + POSEMB_MORE_MAX) * sizeof(cl_mem);
+}
+
 size_t posemb__launch_args_size(const posemb_plan *plan)
 {
     const uint32_t extras = posemb__extra_count(&plan->desc);
@@ -450,21 +475,47 @@ static cl_int set_all(cl_kernel kernel, const posemb_plan *plan, const struct po
     return code;
 }
 
+static struct posemb_parts parts_args(const struct posemb__call *call, const posemb_args *args)
+{
+    struct posemb_parts parts = {.rows = call->shape.part_rows};
+
+    for (int k = 0; k < POSEMB_MORE_MAX; k++)
+        parts.offset[k] = call->input[POSEMB__TABLE_MORE + k].bytes ? args->table_more[k].offset : 0;
+    return parts;
+}
+
+/* The parts of a token table that is in several buffers, from parameter `index` on. */
+static cl_int set_parts(cl_kernel kernel, cl_uint index, const posemb_plan *plan,
+                        const struct posemb__call *call, const posemb_args *args)
+{
+    const struct posemb_parts parts = parts_args(call, args);
+    struct buffers buffers = {.count = 0};
+    cl_int code = clSetKernelArg(kernel, index, sizeof parts, &parts);
+
+    for (int k = 0; k < POSEMB_MORE_MAX; k++)
+        add_input(&buffers, plan, call, args, (enum posemb__input)(POSEMB__TABLE_MORE + k));
+    for (cl_uint k = 0; code == CL_SUCCESS && k < buffers.count; k++)
+        code = clSetKernelArg(kernel, index + 1 + k, sizeof(cl_mem), &buffers.mem[k]);
+    return code;
+}
+
 static cl_int set_arguments(cl_kernel kernel, const posemb_plan *plan,
                             const struct posemb__call *call, const struct posemb__launch *launch,
                             const struct posemb_launch *block, const posemb_args *args)
 {
     struct buffers buffers;
-
+    cl_uint next;
     cl_int code;
 
     list_buffers(&buffers, plan, call, launch, args);
+    next = buffers.count + 1;
     code = set_all(kernel, plan, block, buffers.mem, buffers.count);
     if (code == CL_SUCCESS && plan->kept > 0)
-        code = clSetKernelArg(kernel, buffers.count + 1, plan->kept * sizeof(float), NULL);
+        code = clSetKernelArg(kernel, next++, plan->kept * sizeof(float), NULL);
     if (code == CL_SUCCESS && plan->kept > 0)
-        code = clSetKernelArg(kernel, buffers.count + 2, (size_t)launch->local_size * sizeof(float),
-                              NULL);
+        code = clSetKernelArg(kernel, next++, (size_t)launch->local_size * sizeof(float), NULL);
+    if (code == CL_SUCCESS && plan->desc.table_parts > 1)
+        code = set_parts(kernel, next, plan, call, args);
     return code;
 }
 

@@ -28,6 +28,9 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
 /* Bytes of it that the kernels of a plan are passed. */
 size_t posemb__launch_args_size(const posemb_plan *plan);
 
+/* Bytes of all parameters of the kernels of a plan, as CL_DEVICE_MAX_PARAMETER_SIZE counts them. */
+size_t posemb__parameters_size(const posemb_plan *plan);
+
 /* Launch with arguments that have been checked. */
 posemb_status posemb__enqueue_kernel(const posemb_plan *plan, cl_command_queue queue,
                                      const struct posemb__call *call,

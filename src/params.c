@@ -11,6 +11,13 @@
 static const char *const input_names[POSEMB__INPUTS] = {
     [POSEMB__IDS] = "ids",
     [POSEMB__TABLE] = "table",
+    [POSEMB__TABLE_MORE] = "table_more[0]",
+    "table_more[1]",
+    "table_more[2]",
+    "table_more[3]",
+    "table_more[4]",
+    "table_more[5]",
+    "table_more[6]",
     [POSEMB__TABLE_SCALES] = "table_scales",
     [POSEMB__ROWS] = "rows",
     [POSEMB__POSITIONS] = "positions",
@@ -262,6 +269,50 @@ static posemb_status resolve_prompts(const posemb_desc *desc, struct posemb__cal
     return resolve_table(desc, &table, call, error);
 }
 
+bool posemb__split_rows(uint64_t rows, uint64_t stride, uint64_t largest, uint32_t *parts,
+                        uint64_t *part_rows)
+{
+    const uint64_t most = stride > 0 ? largest / stride : rows; /* of one buffer */
+    const uint64_t count = most > 0 && rows > 0 ? (rows - 1) / most + 1 : 1;
+
+    if ((most == 0 && rows > 0) || count > POSEMB_PARTS_MAX)
+        return false;
+    *parts = (uint32_t)count;
+    *part_rows = rows / count + (rows % count != 0);
+    return true;
+}
+
+/* Cut the span of the whole token table into those of its parts. */
+static posemb_status resolve_parts(const posemb_desc *desc, struct posemb__call *call,
+                                   posemb_error *error)
+{
+    const uint64_t row = posemb_storage_row_bytes(desc->tokens.storage, desc->dim);
+    const uint64_t parts = desc->table_parts;
+    posemb_shape *shape = &call->shape;
+    uint64_t left = shape->shard_rows;
+
+    if (parts == 1) {
+        shape->part_rows = shape->shard_rows;
+        return POSEMB_OK;
+    }
+    if (shape->part_rows == 0)
+        shape->part_rows = left / parts + (left % parts != 0);
+    if (left / parts + (left % parts != 0) > shape->part_rows)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "part_rows is %" PRIu64 ": %" PRIu64
+                            " parts of so many rows cannot have the %" PRIu64 " of the table",
+                            shape->part_rows, parts, left);
+    for (uint32_t k = 0; k < parts; k++) {
+        const uint64_t rows = left < shape->part_rows ? left : shape->part_rows;
+        struct posemb__span *part = &call->input[POSEMB__TABLE + k];
+
+        part->unit = call->input[POSEMB__TABLE].unit;
+        part->bytes = rows > 0 ? (rows - 1) * shape->table_stride + row : 0;
+        left -= rows;
+    }
+    return POSEMB_OK;
+}
+
 static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posemb__call *call,
                                            posemb_error *error)
 {
@@ -276,6 +327,8 @@ static posemb_status resolve_encode_inputs(const posemb_desc *desc, struct posem
         status = resolve_prompts(desc, call, error);
     if (status == POSEMB_OK)
         status = resolve_table(desc, &table, call, error);
+    if (status == POSEMB_OK)
+        status = resolve_parts(desc, call, error);
     if (status != POSEMB_OK)
         return status;
     call->input[POSEMB__IDS].unit = size;
@@ -555,7 +608,9 @@ const void *posemb__host_input(const posemb_host_args *args, enum posemb__input 
             return extras[input - POSEMB__EXTRA_SCALES].scales;
         if (input >= POSEMB__EXTRA_TABLE)
             return extras[input - POSEMB__EXTRA_TABLE].table;
-        return extras[input - POSEMB__EXTRA_IDS].ids;
+        if (input >= POSEMB__EXTRA_IDS)
+            return extras[input - POSEMB__EXTRA_IDS].ids;
+        return NULL; /* the table of a host call is in one piece */
     }
 }
 

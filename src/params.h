@@ -4,11 +4,13 @@
 
 #include "desc.h"
 
-/* What a call reads; of the extra tables the first of POSEMB_EXTRAS_MAX. */
+/* What a call reads; of the extra tables the first of POSEMB_EXTRAS_MAX, of the other parts of the
+ * token table the first of POSEMB_PARTS_MAX - 1. */
 enum posemb__input {
     POSEMB__IDS,
-    POSEMB__TABLE,
-    POSEMB__TABLE_SCALES,
+    POSEMB__TABLE, /* the first of its parts; the others follow */
+    POSEMB__TABLE_MORE,
+    POSEMB__TABLE_SCALES = POSEMB__TABLE_MORE + POSEMB_PARTS_MAX - 1,
     POSEMB__ROWS,
     POSEMB__POSITIONS,
     POSEMB__PADDING,
@@ -58,6 +60,11 @@ struct posemb__call {
  * that the description does not use are 0, and so is everything where there are no tokens. */
 posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_shape *shape,
                                    struct posemb__call *call, posemb_error *error);
+
+/* The fewest equal parts, of whole rows, in which a table fits buffers of at most `largest` bytes; 1 and
+ * all rows where it fits one. False where more than POSEMB_PARTS_MAX would be needed. */
+bool posemb__split_rows(uint64_t rows, uint64_t stride, uint64_t largest, uint32_t *parts,
+                        uint64_t *part_rows);
 
 /* The pointers of host arguments by their number; NULL where the caller has none. */
 const void *posemb__host_input(const posemb_host_args *args, enum posemb__input input);

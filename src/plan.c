@@ -4,7 +4,9 @@
 #include "../kernels/launch.h"
 #include "cl_error.h"
 #include "desc.h"
+#include "enqueue.h"
 #include "status.h"
+#include "storage.h"
 #include "warmup.h"
 
 #include <sched.h>
@@ -57,6 +59,7 @@ static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *de
 
     key->position_kind = desc->position_kind;
     key->prompts = desc->soft_prompts != 0;
+    key->parts = desc->table_parts > 1;
     key->table_storage = desc->operation == POSEMB_ENCODE ? desc->tokens.storage : POSEMB_F32;
     key->rows_storage =
         desc->operation == POSEMB_ADD || key->prompts ? desc->rows_storage : POSEMB_F32;
@@ -173,19 +176,21 @@ static void fill_constants(const posemb_plan *plan, unsigned char *bytes)
 
 static posemb_status upload_constants(posemb_plan *plan, posemb_error *error)
 {
-    const size_t zeros = plan->desc.dim * sizeof(float);
+    const size_t zeros = POSEMB_ZEROS_SIZE((size_t)plan->desc.dim);
     const size_t pairs = plan->channels.pairs;
     const size_t end = POSEMB_STEPS_PLACE + 3 * pairs * sizeof(uint64_t);
     unsigned char *bytes;
     cl_int code;
 
     plan->zeros_place = (uint32_t)((end + 63) / 64 * 64);
-    bytes = calloc(1, plan->zeros_place + zeros);
+    bytes = calloc(1, plan->zeros_place + 2 * zeros);
     if (!bytes)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for the phase steps");
     fill_constants(plan, bytes);
+    posemb__fill_zeros(bytes + plan->zeros_place, zeros, plan->desc.tokens.storage);
+    posemb__fill_zeros(bytes + plan->zeros_place + zeros, zeros, plan->desc.position_table.storage);
     plan->constants = clCreateBuffer(plan->engine->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
-                                     plan->zeros_place + zeros, bytes, &code);
+                                     plan->zeros_place + 2 * zeros, bytes, &code);
     free(bytes);
     if (!plan->constants)
         return posemb__cl_fail(error, code, "clCreateBuffer of the constants");
@@ -300,6 +305,24 @@ static posemb_status choose_kept(posemb_plan *plan, posemb_error *error)
     return POSEMB_OK;
 }
 
+/* Any device takes what the kernels have, but for those of a table in parts. */
+static posemb_status check_parameters(const posemb_plan *plan, posemb_error *error)
+{
+    const size_t needed = posemb__parameters_size(plan);
+    size_t limit = 0;
+    const cl_int code = clGetDeviceInfo(plan->engine->device, CL_DEVICE_MAX_PARAMETER_SIZE,
+                                        sizeof limit, &limit, NULL);
+
+    if (code != CL_SUCCESS)
+        return posemb__cl_fail(error, code, "clGetDeviceInfo of the parameters");
+    if (needed <= limit)
+        return POSEMB_OK;
+    return posemb__fail(error, POSEMB_UNSUPPORTED, 0,
+                        "the kernel has %zu bytes of parameters, but the device takes %zu; fewer "
+                        "extra tables or one part of the token table need less",
+                        needed, limit);
+}
+
 static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *offer,
                                posemb_error *error)
 {
@@ -323,6 +346,8 @@ static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *of
         status = limit_local_size(plan, error);
     if (status == POSEMB_OK)
         status = choose_kept(plan, error);
+    if (status == POSEMB_OK)
+        status = check_parameters(plan, error);
     if (status == POSEMB_OK)
         status = upload_constants(plan, error);
     return status;

@@ -31,6 +31,7 @@ struct posemb__program_key {
     posemb_storage out_storage;
     posemb_storage step_storage; /* F32: steps are not rounded */
     bool prompts;
+    bool parts; /* the token table lies in several buffers */
     uint32_t extras;
     posemb_storage extra_storage[POSEMB_EXTRAS_MAX];
     posemb_norm norm;

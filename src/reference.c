@@ -543,6 +543,7 @@ posemb_status posemb_reference_run(const posemb_desc *desc, const posemb_host_ar
         return status;
     if (!args)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "args is NULL");
+    run.desc.table_parts = 1;
     status = posemb__call_resolve(&run.desc, &args->shape, &run.call, error);
     if (status != POSEMB_OK || run.call.tokens == 0)
         return status;

@@ -146,6 +146,17 @@ static posemb_status upload_input(posemb_session *session, const char *name, con
     return posemb_session_upload(session, data, (size_t)bytes, &buffer->mem, error);
 }
 
+/* What the caller has for an input; of the other parts of a table what lies behind the first. */
+static const void *host_data(const struct run *run, const posemb_host_args *host,
+                             enum posemb__input input)
+{
+    const uint64_t part = run->call.shape.part_rows * run->call.shape.table_stride;
+
+    if (input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES)
+        return (const char *)host->table + (input - POSEMB__TABLE) * part;
+    return posemb__host_input(host, input);
+}
+
 static posemb_status upload_all(posemb_session *session, const posemb_host_args *host,
                                 struct run *run, posemb_error *error)
 {
@@ -160,7 +171,7 @@ static posemb_status upload_all(posemb_session *session, const posemb_host_args 
         const enum posemb__input input = (enum posemb__input)i;
 
         status =
-            upload_input(session, posemb__input_name(input), posemb__host_input(host, input),
+            upload_input(session, posemb__input_name(input), host_data(run, host, input),
                          run->call.input[i].bytes, posemb__args_input(&run->args, input), error);
     }
     return status;
@@ -243,6 +254,24 @@ static void release_run(struct run *run)
     posemb_plan_destroy(run->plan);
 }
 
+/* A table that one buffer cannot hold comes in parts. */
+static posemb_status split_table(const posemb_session *session, posemb_desc *resolved,
+                                 struct run *run, posemb_error *error)
+{
+    posemb_shape *shape = &run->args.shape;
+    posemb_status status;
+
+    if (run->call.input[POSEMB__TABLE].bytes <=
+        posemb_engine_resolved(session->engine).largest_buffer)
+        return POSEMB_OK;
+    status = posemb_split_table(session->engine, run->call.shape.shard_rows,
+                                run->call.shape.table_stride, &resolved->table_parts,
+                                &shape->part_rows, error);
+    if (status == POSEMB_OK)
+        status = posemb__call_resolve(resolved, shape, &run->call, error);
+    return status;
+}
+
 posemb_status posemb_session_run(posemb_session *session, const posemb_desc *desc,
                                  const posemb_host_args *args, posemb_error *error)
 {
@@ -255,6 +284,7 @@ posemb_status posemb_session_run(posemb_session *session, const posemb_desc *des
                             session ? "args" : "session");
     memset(&run, 0, sizeof run);
     status = posemb_desc_resolve(desc, &resolved, error);
+    resolved.table_parts = 1;
     if (status == POSEMB_OK)
         status = posemb__call_resolve(&resolved, &args->shape, &run.call, error);
     if (status != POSEMB_OK || run.call.tokens == 0)
@@ -263,7 +293,9 @@ posemb_status posemb_session_run(posemb_session *session, const posemb_desc *des
     if (status != POSEMB_OK)
         return status;
     run.args.shape = args->shape;
-    status = posemb_plan_create(session->engine, &resolved, &run.plan, error);
+    status = split_table(session, &resolved, &run, error);
+    if (status == POSEMB_OK)
+        status = posemb_plan_create(session->engine, &resolved, &run.plan, error);
     if (status == POSEMB_OK)
         status = upload_all(session, args, &run, error);
     if (status == POSEMB_OK)

@@ -23,6 +23,9 @@ float posemb__from_bf16(uint16_t bits);
 uint16_t posemb__to_f16(float value);
 uint16_t posemb__to_bf16(float value);
 
+/* Make a row of zeros of `size` bytes one of +0 in that storage; it may be longer than the row. */
+void posemb__fill_zeros(unsigned char *row, size_t size, posemb_storage storage);
+
 /* Element `index` of a row at `row`, of any alignment. An I8 element is a whole number. */
 float posemb__load_element(const void *row, uint64_t index, posemb_storage storage);
 

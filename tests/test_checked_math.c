@@ -1,4 +1,4 @@
-/* Sums and products of 64 bits at the edge of overflow. */
+/* Sums, products and rounding up of 64 bits at the edge of overflow. */
 #include "checked_math.h"
 
 #include <setjmp.h>
@@ -57,13 +57,48 @@ static void test_products_that_overflow(void **state)
     assert_false(posemb__mul_u64(UINT64_MAX, UINT64_MAX, &product));
 }
 
+static void test_rounding_up(void **state)
+{
+    static const struct {
+        uint64_t from;
+        uint64_t alignment;
+        uint64_t to;
+    } cases[] = {{0, 1, 0},
+                 {7, 1, 7},
+                 {UINT64_MAX, 1, UINT64_MAX},
+                 {0, 32, 0},
+                 {1, 32, 32},
+                 {31, 32, 32},
+                 {32, 32, 32},
+                 {33, 32, 64},
+                 {UINT64_MAX - 31, 32, UINT64_MAX - 31},
+                 {UINT64_MAX - 32, 32, UINT64_MAX - 31},
+                 {1, UINT64_C(1) << 63, UINT64_C(1) << 63}};
+    uint64_t rounded;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(posemb__round_up_u64(cases[i].from, cases[i].alignment, &rounded));
+        assert_true(rounded == cases[i].to);
+    }
+}
+
+static void test_rounding_up_that_overflows(void **state)
+{
+    uint64_t rounded;
+
+    (void)state;
+    assert_false(posemb__round_up_u64(UINT64_MAX, 2, &rounded));
+    assert_false(posemb__round_up_u64(UINT64_MAX - 30, 32, &rounded));
+    assert_false(posemb__round_up_u64((UINT64_C(1) << 63) + 1, UINT64_C(1) << 63, &rounded));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_that_fit),
-        cmocka_unit_test(test_sums_that_overflow),
-        cmocka_unit_test(test_products_that_fit),
-        cmocka_unit_test(test_products_that_overflow),
+        cmocka_unit_test(test_sums_that_fit),     cmocka_unit_test(test_sums_that_overflow),
+        cmocka_unit_test(test_products_that_fit), cmocka_unit_test(test_products_that_overflow),
+        cmocka_unit_test(test_rounding_up),       cmocka_unit_test(test_rounding_up_that_overflows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The readers of files when memory runs out: each of their allocations fails once, by wrappers that
  * the linker puts before malloc and its kin (-Wl,--wrap=malloc ...), and by jansson's own hook. */
 #include "config.h"
+#include "gguf.h"
 #include "model_file.h"
 #include "npy.h"
 #include "support/temp_file.h"
@@ -66,6 +67,16 @@ static posemb_status open_model(posemb_error *error)
     return status;
 }
 
+static posemb_status open_gguf(posemb_error *error)
+{
+    gguf_file *file = NULL;
+    const posemb_status status = gguf_open(path, &file, error);
+
+    assert_int_equal(file == NULL, status != POSEMB_OK);
+    gguf_close(file);
+    return status;
+}
+
 static posemb_status read_config(posemb_error *error)
 {
     model_config read;
@@ -125,6 +136,20 @@ static void test_a_model_without_memory(void **state)
     check_all(open_model, true, 20);
 }
 
+/* One key, "k" for the string "v", and one tensor of rank 0, "t". */
+static void test_a_gguf_file_without_memory(void **state)
+{
+    static const char head[] = "GGUF\3\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"
+                               "\1\0\0\0\0\0\0\0k\10\0\0\0\1\0\0\0\0\0\0\0v"
+                               "\1\0\0\0\0\0\0\0t";
+    unsigned char bytes[96 + 4] = {0}; /* the data begin at 96 */
+
+    (void)state;
+    memcpy(bytes, head, sizeof head - 1);
+    temp_file_write(&test_folder, "in.gguf", bytes, sizeof bytes, path);
+    check_all(open_gguf, false, 9);
+}
+
 static void test_a_config_without_memory(void **state)
 {
     (void)state;
@@ -145,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_model_without_memory),
+        cmocka_unit_test(test_a_gguf_file_without_memory),
         cmocka_unit_test(test_a_config_without_memory),
         cmocka_unit_test(test_arrays_without_memory),
     };

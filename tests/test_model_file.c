@@ -2,6 +2,7 @@
 #include "model_file.h"
 #include "support/random.h"
 #include "support/temp_file.h"
+#include "support/tensors.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,61 +21,14 @@
 #define INVALID  POSEMB_INVALID_ARGUMENT
 #define FILE_MAX 16384u
 
-/* ---- Files from short lists: a line "NAME DTYPE SHAPE" for each tensor, such as "w F32 2,3" */
+/* ---- Files from short lists */
 
-static size_t size_of(const char *dtype)
-{
-    if (strcmp(dtype, "F64") == 0)
-        return 8;
-    if (strcmp(dtype, "F32") == 0)
-        return 4;
-    return strcmp(dtype, "F16") == 0 || strcmp(dtype, "BF16") == 0 ? 2 : 1;
-}
-
-/* "2,3" is 6; "-" is a scalar. */
-static size_t count_of(const char *shape)
-{
-    size_t count = 1;
-
-    for (const char *at = shape; *at && *at != '-'; at += *at == ',') {
-        char *end = NULL;
-
-        count *= strtoul(at, &end, 10);
-        at = end;
-    }
-    return count;
-}
-
-/* Write the file; its data are bytes 0, 1, 2 ... Returns its size. */
 static size_t build(const char *list, unsigned char file[FILE_MAX])
 {
-    char *header = (char *)file + 8;
-    const size_t room = FILE_MAX - 8;
-    char name[256];
-    char dtype[16];
-    char shape[64];
-    size_t used = 1;
-    size_t data = 0;
-    int read = 0;
+    static struct test_tensors tensors;
 
-    header[0] = '{';
-    for (; sscanf(list, " %255s %15s %63s%n", name, dtype, shape, &read) == 3; list += read) {
-        const size_t bytes = count_of(shape) * size_of(dtype);
-
-        used += (size_t)snprintf(header + used, room - used,
-                                 "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],"
-                                 "\"data_offsets\":[%zu,%zu]}",
-                                 data > 0 ? "," : "", name, dtype, *shape == '-' ? "" : shape, data,
-                                 data + bytes);
-        data += bytes;
-    }
-    header[used++] = '}';
-    for (size_t i = 0; i < 8; i++)
-        file[i] = (unsigned char)((uint64_t)used >> 8 * i);
-    assert_true(8 + used + data <= FILE_MAX);
-    for (size_t i = 0; i < data; i++)
-        file[8 + used + i] = (unsigned char)i;
-    return 8 + used + data;
+    test_tensors_parse(list, &tensors);
+    return test_tensors_to_safetensors(&tensors, file, FILE_MAX);
 }
 
 static void write_list(const char *list, char path[TEMP_PATH_SIZE])
@@ -436,14 +390,14 @@ static void test_refuses_bad_shapes_and_types(void **state)
         {"wte.weight F32 0,4\n", "shape: [0, 4] is not"},
         {"wte.weight F32 4,0\n", "shape: [4, 0] is not"},
         {"wte.weight I8 0,65537\n", "shape: [0, 65537] is not"},
-        {"wte.weight F64 2,2\n", "tensor \"wte.weight\": dtype: F64, but F32, F16, BF16 or I8 is"},
-        {"wte.weight BOOL 2,2\n", "dtype: BOOL, but"},
-        {"wte.weight U8 2,2\n", "dtype: U8, but"},
-        {"wte.weight F8_E4M3 2,2\n", "dtype: F8_E4M3, but"},
+        {"wte.weight F64 2,2\n", "tensor \"wte.weight\": type: F64, but F32, F16, BF16 or I8 is"},
+        {"wte.weight BOOL 2,2\n", "type: BOOL, but"},
+        {"wte.weight U8 2,2\n", "type: U8, but"},
+        {"wte.weight F8_E4M3 2,2\n", "type: F8_E4M3, but"},
         {"wte.weight F32 9,4\nwpe.weight F32 6,5\n",
          "positions \"wpe.weight\": dim: 5, but the token table has 4"},
         {"wte.weight F32 9,4\nwpe.weight F32 6\n", "positions \"wpe.weight\": shape: [6] is not"},
-        {"wte.weight F32 9,4\nwpe.weight F64 6,4\n", "tensor \"wpe.weight\": dtype: F64"},
+        {"wte.weight F32 9,4\nwpe.weight F64 6,4\n", "tensor \"wpe.weight\": type: F64"},
         {"word_embeddings.weight F32 9,4\nword_embeddings_layernorm.weight F32 5\n",
          "gamma \"word_embeddings_layernorm.weight\": dim: 5, but the token table has 4"},
         {"word_embeddings.weight F32 9,4\nword_embeddings_layernorm.weight F32 1,4\n",
@@ -451,16 +405,16 @@ static void test_refuses_bad_shapes_and_types(void **state)
         {"word_embeddings.weight F32 9,4\nword_embeddings_layernorm.bias F32 0\n",
          "beta \"word_embeddings_layernorm.bias\": shape: [0] is not [1 ... 65536]"},
         {"word_embeddings.weight F32 9,4\nword_embeddings_layernorm.bias I8 4\n",
-         "beta \"word_embeddings_layernorm.bias\": dtype: I8, which a table alone can have"},
+         "beta \"word_embeddings_layernorm.bias\": type: I8, which a table alone can have"},
         {"word_embeddings.weight F32 9,4\nword_embeddings_layernorm.weight F32 4\n"
          "word_embeddings_layernorm.bias F16 4\n",
-         "dtype: F16, but gamma has F32"},
-        {"wte.weight I8 3,2\n", "words \"wte.weight\": dtype: I8 without scales"},
-        {"wte.weight I8 3,2\nwte.weight_scales F32 3\n", "dtype: I8 without scales"},
-        {"wte.weight I8 3,2\nWTE.scales F32 3\n", "dtype: I8 without scales"},
+         "type: F16, but gamma has F32"},
+        {"wte.weight I8 3,2\n", "words \"wte.weight\": type: I8 without scales"},
+        {"wte.weight I8 3,2\nwte.weight_scales F32 3\n", "type: I8 without scales"},
+        {"wte.weight I8 3,2\nWTE.scales F32 3\n", "type: I8 without scales"},
         {"wte.weight I8 3,2\nwte.weight_scale F32 3\nwte.scales F32 3\n",
          "scales: 2 tensors have their name: \"wte.weight_scale\", \"wte.scales\""},
-        {"wte.weight I8 3,2\nwte.scales F16 3\n", "scales: dtype: F16, but F32 is needed"},
+        {"wte.weight I8 3,2\nwte.scales F16 3\n", "scales: type: F16, but F32 is needed"},
         {"wte.weight I8 3,2\nwte.scales F32 2\n", "scales: shape: [2], but the table has 3 rows"},
         {"wte.weight I8 3,2\nwte.scales F32 1,1\n", "scales: shape: [1, 1], but the table has 3"},
         {"wte.weight I8 3,2\nwte.scales F32 1,3\n", "scales: shape: [1, 3], but the table has 3"},

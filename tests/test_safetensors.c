@@ -485,8 +485,6 @@ static void test_reads_tensors_of_no_bytes(void **state)
     assert_string_equal(safetensors_at(file, 2)->name, "x");
     assert_string_equal(safetensors_at(file, 3)->name, "c");
     assert_int_equal(safetensors_read(file, safetensors_at(file, 1), &byte, 0, NULL), POSEMB_OK);
-    assert_int_equal(safetensors_read_rows(file, safetensors_at(file, 0), 1, 4, &byte, 0, NULL),
-                     POSEMB_OK);
     assert_int_equal(byte, 7);
     safetensors_close(file);
 }
@@ -533,125 +531,6 @@ static void test_accepts_names_of_any_text(void **state)
     safetensors_close(file);
 }
 
-/* ---- Finding */
-
-static void test_finds_by_name(void **state)
-{
-    safetensors_file *file = open_good(SAMPLE, 27);
-    const safetensors_tensor *tensor = NULL;
-    posemb_error error;
-
-    (void)state;
-    assert_int_equal(safetensors_find(file, "b", &tensor, NULL), POSEMB_OK);
-    assert_ptr_equal(tensor, safetensors_at(file, 1));
-    assert_int_equal(safetensors_find(file, "B\n", &tensor, &error), INVALID);
-    assert_said(&error, "in.safetensors: tensor \"B\\x0a\": name: no tensor of the file has it");
-    assert_int_equal(safetensors_find(file, "__metadata__", &tensor, NULL), INVALID);
-    safetensors_close(file);
-}
-
-static void test_finds_the_only_matrix(void **state)
-{
-    safetensors_file *file = open_good(SAMPLE, 27);
-    const safetensors_tensor *tensor = NULL;
-
-    (void)state;
-    assert_int_equal(safetensors_find_matrix(file, &tensor, NULL), POSEMB_OK);
-    assert_string_equal(tensor->name, "ab");
-    safetensors_close(file);
-}
-
-static void test_says_that_there_is_no_matrix(void **state)
-{
-    safetensors_file *file = open_good("{" T("a", "0", "4") "}", 4);
-    const safetensors_tensor *tensor = NULL;
-    posemb_error error;
-
-    (void)state;
-    assert_int_equal(safetensors_find_matrix(file, &tensor, &error), INVALID);
-    assert_said(&error, "0 of its 1 tensors have two dimensions; name one");
-    assert_null(tensor);
-    safetensors_close(file);
-}
-
-#define MATRIX(name) "\"" name "\":{" F32 ",\"shape\":[0,1],\"data_offsets\":[0,0]}"
-
-static void test_lists_the_matrices_where_there_are_more(void **state)
-{
-    safetensors_file *file = open_good("{" MATRIX("w\\n") "," MATRIX("v") "}", 0);
-    const safetensors_tensor *tensor = NULL;
-    posemb_error error;
-
-    (void)state;
-    assert_int_equal(safetensors_find_matrix(file, &tensor, &error), INVALID);
-    assert_said(&error, "2 of its 2 tensors have two dimensions: \"v\", \"w\\x0a\"; name one");
-    assert_null(tensor);
-    safetensors_close(file);
-}
-
-static void test_bounds_the_list_of_matrices(void **state)
-{
-    static char text[40000] = "{";
-    size_t used = 1;
-    posemb_error error;
-    const safetensors_tensor *tensor = NULL;
-
-    (void)state;
-    for (int i = 0; i < 500; i++)
-        used +=
-            (size_t)snprintf(text + used, sizeof text - used,
-                             "%s\"layer.%03d\":{" F32 ",\"shape\":[0,1],\"data_offsets\":[0,0]}",
-                             i > 0 ? "," : "", i);
-    text[used] = '}';
-
-    safetensors_file *file = open_good(text, 0);
-
-    assert_int_equal(safetensors_find_matrix(file, &tensor, &error), INVALID);
-    assert_said(&error, "500 of its 500 tensors have two dimensions: \"layer.000\", \"layer.001\"");
-    assert_said(&error, ", ...; name one");
-    safetensors_close(file);
-}
-
-static void test_knows_the_storage_of_dtypes(void **state)
-{
-    (void)state;
-    for (int dtype = 0; dtype <= SAFETENSORS_U64 + 1; dtype++) {
-        posemb_storage storage = POSEMB_STORAGE_DEFAULT;
-
-        if (dtype == SAFETENSORS_F32)
-            storage = POSEMB_F32;
-        else if (dtype == SAFETENSORS_F16)
-            storage = POSEMB_F16;
-        else if (dtype == SAFETENSORS_BF16)
-            storage = POSEMB_BF16;
-        else if (dtype == SAFETENSORS_I8)
-            storage = POSEMB_I8;
-        assert_int_equal(safetensors_dtype_storage((safetensors_dtype)dtype), storage);
-    }
-}
-
-static void test_requires_a_storage(void **state)
-{
-    safetensors_file *file =
-        open_good("{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
-                  "\"b\\n\":{\"dtype\":\"F8_E4M3\",\"shape\":[3],\"data_offsets\":[4,7]}}",
-                  7);
-    posemb_storage storage = POSEMB_F32;
-    posemb_error error;
-
-    (void)state;
-    assert_int_equal(safetensors_require_storage(file, safetensors_at(file, 0), &storage, NULL),
-                     POSEMB_OK);
-    assert_int_equal(storage, POSEMB_BF16);
-    assert_int_equal(safetensors_require_storage(file, safetensors_at(file, 1), &storage, &error),
-                     INVALID);
-    assert_said(&error,
-                "in.safetensors: tensor \"b\\x0a\": dtype: F8_E4M3, but F32, F16, BF16 or I8 "
-                "is needed");
-    assert_int_equal(storage, POSEMB_STORAGE_DEFAULT);
-    safetensors_close(file);
-}
-
 /* ---- Reading data */
 
 static void test_reads_floats_from_an_odd_offset(void **state)
@@ -673,76 +552,6 @@ static void test_reads_floats_from_an_odd_offset(void **state)
     safetensors_close(file);
 }
 
-static void test_reads_a_range_of_rows(void **state)
-{
-    safetensors_file *file =
-        open_good("{\"t\":{\"dtype\":\"U8\",\"shape\":[4,2,3],\"data_offsets\":[0,24]}}", 24);
-    const safetensors_tensor *tensor = safetensors_at(file, 0);
-
-    (void)state;
-    for (uint64_t first = 0; first <= 4; first++)
-        for (uint64_t count = 0; count <= 4 - first; count++) {
-            unsigned char bytes[25];
-
-            memset(bytes, 0xee, sizeof bytes);
-            assert_int_equal(
-                safetensors_read_rows(file, tensor, first, count, bytes, count * 6, NULL),
-                POSEMB_OK);
-            for (size_t i = 0; i < count * 6; i++)
-                assert_int_equal(bytes[i], first * 6 + i);
-            assert_int_equal(bytes[count * 6], 0xee);
-        }
-    safetensors_close(file);
-}
-
-static void test_refuses_rows_that_are_not_there(void **state)
-{
-    static const struct {
-        uint64_t first;
-        uint64_t count;
-    } ranges[] = {{0, 3}, {1, 2}, {2, 1}, {3, 0}, {UINT64_MAX, 1}, {1, UINT64_MAX}};
-    safetensors_file *file = open_good(SAMPLE, 27);
-    unsigned char bytes[64];
-    posemb_error error;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        assert_int_equal(safetensors_read_rows(file, safetensors_at(file, 0), ranges[i].first,
-                                               ranges[i].count, bytes, sizeof bytes, &error),
-                         INVALID);
-        assert_said(&error, "tensor \"ab\": rows: ");
-        assert_said(&error, " on, of 2");
-    }
-    safetensors_close(file);
-}
-
-static void test_refuses_rows_within_a_byte(void **state)
-{
-    safetensors_file *file =
-        open_good("{\"t\":{\"dtype\":\"F4\",\"shape\":[2,3],\"data_offsets\":[0,3]}}", 3);
-    unsigned char bytes[3];
-    posemb_error error;
-
-    (void)state;
-    assert_int_equal(safetensors_read_rows(file, safetensors_at(file, 0), 0, 1, bytes, 3, &error),
-                     INVALID);
-    assert_said(&error, "rows: they do not begin at a byte");
-    safetensors_close(file);
-}
-
-static void test_a_scalar_has_no_rows(void **state)
-{
-    safetensors_file *file = open_good(ENTRY(F32 ",\"shape\":[],\"data_offsets\":[0,4]"), 4);
-    unsigned char bytes[4];
-
-    (void)state;
-    assert_int_equal(safetensors_read_rows(file, safetensors_at(file, 0), 0, 0, bytes, 4, NULL),
-                     POSEMB_OK);
-    assert_int_equal(safetensors_read_rows(file, safetensors_at(file, 0), 0, 1, bytes, 4, NULL),
-                     INVALID);
-    safetensors_close(file);
-}
-
 static void test_refuses_a_small_buffer(void **state)
 {
     safetensors_file *file = open_good(SAMPLE, 27);
@@ -753,8 +562,6 @@ static void test_refuses_a_small_buffer(void **state)
     (void)state;
     assert_int_equal(safetensors_read(file, tensor, bytes, 23, &error), POSEMB_BUFFER_TOO_SMALL);
     assert_said(&error, "a buffer of 23 bytes for 24");
-    assert_int_equal(safetensors_read_rows(file, tensor, 1, 1, bytes, 11, &error),
-                     POSEMB_BUFFER_TOO_SMALL);
     assert_int_equal(bytes[0], 0xee);
     safetensors_close(file);
 }
@@ -799,18 +606,7 @@ int main(void)
         cmocka_unit_test(test_reads_tensors_of_no_bytes),
         cmocka_unit_test(test_knows_every_dtype),
         cmocka_unit_test(test_accepts_names_of_any_text),
-        cmocka_unit_test(test_finds_by_name),
-        cmocka_unit_test(test_finds_the_only_matrix),
-        cmocka_unit_test(test_says_that_there_is_no_matrix),
-        cmocka_unit_test(test_lists_the_matrices_where_there_are_more),
-        cmocka_unit_test(test_bounds_the_list_of_matrices),
-        cmocka_unit_test(test_knows_the_storage_of_dtypes),
-        cmocka_unit_test(test_requires_a_storage),
         cmocka_unit_test(test_reads_floats_from_an_odd_offset),
-        cmocka_unit_test(test_reads_a_range_of_rows),
-        cmocka_unit_test(test_refuses_rows_that_are_not_there),
-        cmocka_unit_test(test_refuses_rows_within_a_byte),
-        cmocka_unit_test(test_a_scalar_has_no_rows),
         cmocka_unit_test(test_refuses_a_small_buffer),
         cmocka_unit_test(test_a_file_that_shrinks_is_an_error),
     };

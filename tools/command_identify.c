@@ -13,9 +13,10 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: posemb identify [--json] TABLE.npy|FILE.safetensors:TENSOR\n\n"
+    "usage: posemb identify [--json] TABLE.npy|FILE.safetensors:TENSOR|FILE.gguf:TENSOR\n\n"
     "Tell which convention, base, first position, frequency and amplitude give a stored position\n"
-    "table, float32 [rows, D], and how nearly; or that none does. Conventions that are one and\n"
+    "table, [rows, D] of any type, and how nearly; or that none does. Conventions that are one "
+    "and\n"
     "the same function are all named. A table counts as found where every row that is not zeros\n"
     "agrees, up to the rounding of float16 (of bfloat16, where all its values are bfloat16) and\n"
     "what float arithmetic does to large angles: it can then be dropped from a checkpoint.\n\n"
@@ -349,7 +350,7 @@ static int identify_file(const char *path, bool json)
     uint32_t dim = 0;
     bool done;
 
-    if (read_token_table(path, &table, &rows, &dim, &error) != POSEMB_OK)
+    if (read_float_table("a position table", path, &table, &rows, &dim, &error) != POSEMB_OK)
         return command_failed(&error);
     done = identify_table(table, rows, dim, &found);
     free(table);

@@ -341,7 +341,8 @@ static int read_all(struct demonstration *show)
     posemb_error error;
     int status = EXIT_DONE;
 
-    if (read_token_table(show->tokens, &show->table, &show->vocab, &show->dim, &error) != POSEMB_OK)
+    if (read_float_table("a token table", show->tokens, &show->table, &show->vocab, &show->dim,
+                         &error) != POSEMB_OK)
         return command_failed(&error);
     status = read_words(show);
     for (int i = 0; status == EXIT_DONE && i < SENTENCES; i++)

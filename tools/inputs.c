@@ -169,6 +169,8 @@ static void start_inputs(const struct stage_options *options, struct inputs *inp
 
     memset(inputs, 0, sizeof *inputs);
     inputs->desc = options->desc;
+    if (inputs->desc.out_storage == POSEMB_STORAGE_DEFAULT)
+        inputs->desc.out_storage = POSEMB_F32;
     inputs->record = clear;
     inputs->args.record = &inputs->record;
     inputs->args.shape.start = options->start;

@@ -1,6 +1,7 @@
 /* The stage of a model's file: its tables, its norm, and what its config says. */
 #include "model_stage.h"
 
+#include "stage_options.h"
 #include "status.h"
 
 #include <float.h>
@@ -15,10 +16,15 @@
 static posemb_status fail_unknown(const struct stage_options *options, const model_config *config,
                                   posemb_error *error)
 {
-    if (!config || !config->has_model_type)
+    if (!config || (!config->has_model_type && !config->has_architecture))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%.200s: no config says which model it is; give --model",
                             options->model_file);
+    if (config->has_architecture)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: its general.architecture is \"%s\", whose positions are not "
+                            "known; give --model, which may be none",
+                            options->model_file, config->architecture);
     return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                         "%.200s: its config has model_type \"%s\"%s%s, whose positions are not "
                         "known; give --model, which may be none",
@@ -27,12 +33,34 @@ static posemb_status fail_unknown(const struct stage_options *options, const mod
                         config->position_embedding_type);
 }
 
-/* The options' model, else that of the config; NULL where the options say all that one would. */
-static posemb_status find_model(const struct stage_options *options, const model_config *config,
-                                const char **model, posemb_error *error)
+/* A model of the config's that adds no positions, unless the options name some. */
+static posemb_status take_no_positions(const struct stage_options *options, struct inputs *inputs,
+                                       posemb_error *error)
 {
-    *model = options->model ? options->model : (config ? config_model_name(config) : NULL);
-    if (*model || options->positions_table || options->desc.convention)
+    const char *option = position_rule_option(options);
+
+    if (options->positions_table || options->desc.convention) {
+        inputs->model = NULL;
+        return POSEMB_OK;
+    }
+    if (option)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "%.200s: its model has no positions, but %s says where tokens are",
+                            options->model_file, option);
+    inputs->desc.position_kind = POSEMB_NO_POSITION;
+    return POSEMB_OK;
+}
+
+/* The options' model, else that of the config; none where the options say all that one would. */
+static posemb_status find_model(const struct stage_options *options, const model_config *config,
+                                struct inputs *inputs, posemb_error *error)
+{
+    inputs->model = options->model;
+    if (!inputs->model && config)
+        inputs->model = config_model_name(config);
+    if (!options->model && inputs->model && strcmp(inputs->model, CONFIG_WITHOUT_POSITIONS) == 0)
+        return take_no_positions(options, inputs, error);
+    if (inputs->model || options->positions_table || options->desc.convention)
         return POSEMB_OK;
     return fail_unknown(options, config, error);
 }
@@ -62,7 +90,7 @@ static void describe_part(const model_file *file, model_part part, struct inputs
     add_found(inputs, "%s%s [", *inputs->found ? ", " : "", model_part_name(part));
     if (part != MODEL_GAMMA && part != MODEL_BETA)
         add_found(inputs, "%" PRIu64 ", ", tensor->rows);
-    add_found(inputs, "%" PRIu64 "] %s", tensor->dim, storage_name(tensor->storage));
+    add_found(inputs, "%" PRIu64 "] %s", tensor->dim, posemb_storage_find(tensor->storage)->name);
 }
 
 /* Stored sinusoids are computed instead. */
@@ -162,7 +190,7 @@ posemb_status model_stage_read(const struct stage_options *options, struct input
     if (status != POSEMB_OK)
         return status;
     config = model_file_config(file);
-    status = find_model(options, config, &inputs->model, error);
+    status = find_model(options, config, inputs, error);
     if (config)
         inputs->config = *config;
     if (status == POSEMB_OK)
@@ -184,8 +212,12 @@ void model_stage_apply_config(const struct stage_options *options, struct inputs
         if (desc->positions == POSEMB_POSITIONS_COUNT && !options->has_start)
             inputs->args.shape.start = config->pad_token_id;
     }
-    if (config->has_scale_embedding && options->desc.token_scale == 0.0f)
+    if (options->desc.token_scale != 0.0f)
+        return;
+    if (config->has_scale_embedding)
         desc->token_scale = config->scale_embedding ? (float)sqrt((double)desc->dim) : 1.0f;
+    else if (config->has_token_scale)
+        desc->token_scale = (float)config->token_scale;
 }
 
 /* ---- For people */

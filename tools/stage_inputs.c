@@ -2,6 +2,7 @@
 #include "stage_inputs.h"
 
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 
@@ -115,9 +116,9 @@ static posemb_status describe_norm(const struct stage_options *options, struct i
     posemb_desc *desc = &inputs->desc;
 
     if (gamma->data && beta->data && gamma->storage != beta->storage)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "beta is %s, but gamma is %s: they must be alike",
-                            storage_name(beta->storage), storage_name(gamma->storage));
+        return posemb__fail(
+            error, POSEMB_INVALID_ARGUMENT, 0, "beta is %s, but gamma is %s: they must be alike",
+            posemb_storage_find(beta->storage)->name, posemb_storage_find(gamma->storage)->name);
     if (!gamma->data && desc->gamma == POSEMB_GAMMA_ONE_PLUS)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "--gamma-one-plus needs a gamma, but %.200s has none",
@@ -163,9 +164,10 @@ static posemb_status read_prompts(const struct stage_options *options, struct in
 
     if (status != POSEMB_OK || !prompts->data)
         return status;
-    if (prompts->storage == POSEMB_I8)
+    if (posemb__is_table_storage(prompts->storage))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: type: int8, which soft prompts cannot have", options->prompts);
+                            "%.200s: type: %s, which soft prompts cannot have", options->prompts,
+                            posemb_storage_find(prompts->storage)->name);
     inputs->desc.soft_prompts = 1;
     inputs->desc.rows_storage = prompts->storage;
     inputs->args.shape.prompt_rows = prompts->rows;

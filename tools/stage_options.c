@@ -8,13 +8,13 @@
 
 const char stage_help[] =
     "The whole stage:\n"
-    "  --model-file  a .safetensors file, or a folder with model.safetensors: in place of "
-    "--tokens. "
-    "Its\n"
-    "                words, positions, token types and norm are found by their names, epsilon, "
-    "pads "
-    "and\n"
-    "                scale by the config.json beside it; what is given here goes before that\n"
+    "  --model-file  a .safetensors or .gguf file, or a folder with model.safetensors: in place "
+    "of\n"
+    "                --tokens. Its words, positions, token types and norm are found by their "
+    "names,\n"
+    "                epsilon, pads and scale by the config.json beside it, or the keys in the "
+    ".gguf;\n"
+    "                what is given here goes before that\n"
     "  --prefix      what stands before those names, such as model.encoder; needed where there are "
     "two\n"
     "  --positions-table FILE[:TENSOR]  learned positions, [rows, D], in place of sinusoids\n"
@@ -36,7 +36,9 @@ const char stage_help[] =
     "                that has their name and _scale at its end, or .scales for .weight\n"
     "  --prompts FILE[:TENSOR]  rows of soft prompts, which the ids from V on name\n"
     "  --sum-out     write the sum before the norm too\n"
-    "  Tables are float32, float16, bfloat16 or int8, [rows, D]; FILE is .npy or .safetensors.\n";
+    "  Tables are float32, float16, bfloat16 or int8, [rows, D]; FILE is .npy, .safetensors or "
+    ".gguf,\n"
+    "  whose tables may also be Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K ... Q6_K.\n";
 
 static const char *const norms[] = {"none", "layer", "rms", NULL};
 static const char *const out_types[] = {"f32", "f16", "bf16", NULL};
@@ -158,15 +160,20 @@ static int check_model_options(const char *command, const struct stage_options *
     return EXIT_DONE;
 }
 
-/* Without positions nothing says where tokens are. */
-static int check_no_positions(const char *command, const struct stage_options *parsed)
+const char *position_rule_option(const struct stage_options *parsed)
 {
     const posemb_position_rule rule = parsed->desc.positions;
-    const char *option = parsed->positions    ? "--positions"
-                         : parsed->cu_seqlens ? "--cu-seqlens"
-                         : rule != POSEMB_POSITIONS_DEFAULT && rule != POSEMB_POSITIONS_INDEX
-                             ? "--rule"
-                             : NULL;
+
+    if (parsed->positions)
+        return "--positions";
+    if (parsed->cu_seqlens)
+        return "--cu-seqlens";
+    return rule != POSEMB_POSITIONS_DEFAULT && rule != POSEMB_POSITIONS_INDEX ? "--rule" : NULL;
+}
+
+static int check_no_positions(const char *command, const struct stage_options *parsed)
+{
+    const char *option = position_rule_option(parsed);
 
     if (parsed->desc.position_kind == POSEMB_NO_POSITION && option)
         return command_usage(command, "--model is \"%s\", but %s says where tokens are",

@@ -31,6 +31,10 @@ extern const char stage_help[];
 /* One of these options: an exit status; -1: another one. */
 int take_stage_option(const char *command, int letter, struct stage_options *parsed);
 
+/* The option that says where tokens are, which nothing may where there are no positions; or NULL.
+ */
+const char *position_rule_option(const struct stage_options *parsed);
+
 /* What the options of a stage want of each other: an exit status. */
 int check_stage_options(const char *command, const struct stage_options *parsed);
 

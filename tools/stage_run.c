@@ -161,7 +161,7 @@ static int write_out(const struct stage_options *options, const struct inputs *i
     if (npy_write(options->out, type, inputs->out_rank, inputs->out_shape, inputs->args.out,
                   &error) != POSEMB_OK)
         return command_failed(&error);
-    printf("%s: %s [", options->out, storage_name(inputs->desc.out_storage));
+    printf("%s: %s [", options->out, posemb_storage_find(inputs->desc.out_storage)->name);
     for (uint32_t i = 0; i < inputs->out_rank; i++)
         printf("%s%" PRIu64, i ? ", " : "", inputs->out_shape[i]);
     printf("], computed on %s\n", target_name(target));

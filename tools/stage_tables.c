@@ -2,8 +2,8 @@
 #include "stage_tables.h"
 
 #include "file_bytes.h"
-#include "safetensors.h"
 #include "status.h"
+#include "storage.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,25 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    npy_type type;
-} storages[] = {
-    [POSEMB_STORAGE_DEFAULT] = {"float32", NPY_F4},
-    [POSEMB_F32] = {"float32", NPY_F4},
-    [POSEMB_F16] = {"float16", NPY_F2},
-    [POSEMB_BF16] = {"bfloat16", NPY_BF16},
-    [POSEMB_I8] = {"int8", NPY_I1},
-};
-
-const char *storage_name(posemb_storage storage)
-{
-    return storages[storage].name;
-}
+/* By storage: those that an array of a .npy file can have. */
+static const npy_type types[] = {[POSEMB_STORAGE_DEFAULT] = NPY_F4,
+                                 [POSEMB_F32] = NPY_F4,
+                                 [POSEMB_F16] = NPY_F2,
+                                 [POSEMB_BF16] = NPY_BF16,
+                                 [POSEMB_I8] = NPY_I1};
 
 npy_type storage_npy_type(posemb_storage storage)
 {
-    return storages[storage].type;
+    return types[storage];
+}
+
+static const char *name_of(posemb_storage storage)
+{
+    return posemb_storage_find(storage)->name;
 }
 
 /* ---- Arrays, whatever the file */
@@ -55,7 +51,7 @@ static posemb_status read_npy(const char *what, const char *path, struct array *
     posemb_status status = npy_read(path, &read, error);
 
     for (int storage = POSEMB_F32; status == POSEMB_OK && storage <= POSEMB_I8; storage++)
-        if (storages[storage].type == read.type)
+        if (types[storage] == read.type)
             array->storage = (posemb_storage)storage;
     if (status == POSEMB_OK && !array->storage)
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
@@ -71,11 +67,11 @@ static posemb_status read_npy(const char *what, const char *path, struct array *
     return status;
 }
 
-static posemb_status read_tensor(const char *path, const safetensors_file *file,
-                                 const safetensors_tensor *tensor, struct array *array,
+static posemb_status read_tensor(const char *path, const tensor_file *file,
+                                 const file_tensor *tensor, struct array *array,
                                  posemb_error *error)
 {
-    const posemb_status status = safetensors_require_storage(file, tensor, &array->storage, error);
+    const posemb_status status = tensor_file_require_storage(file, tensor, error);
 
     if (status != POSEMB_OK)
         return status;
@@ -83,90 +79,74 @@ static posemb_status read_tensor(const char *path, const safetensors_file *file,
     if (!array->data)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0,
                             "%.200s: no memory for %" PRIu64 " bytes", path, tensor->bytes);
+    array->storage = tensor->storage;
     array->rank = tensor->rank;
     memcpy(array->shape, tensor->shape, tensor->rank * sizeof *tensor->shape);
-    return safetensors_read(file, tensor, array->data, (size_t)tensor->bytes, error);
-}
-
-/* Whether `name` is that of the scales of `table`: X.weight_scale or X.scales of X.weight. */
-static bool is_scales_name(const char *name, const char *table)
-{
-    static const char end[] = ".weight";
-    const size_t length = strlen(table);
-    const size_t stem = length < sizeof end - 1 ? 0 : length - (sizeof end - 1);
-
-    if (strncmp(name, table, length) == 0 && strcmp(name + length, "_scale") == 0)
-        return true;
-    return stem > 0 && strcmp(table + stem, end) == 0 && strncmp(name, table, stem) == 0 &&
-           strcmp(name + stem, ".scales") == 0;
+    return tensor_file_read(file, tensor, array->data, (size_t)tensor->bytes, error);
 }
 
 /* The scales beside an I8 tensor, if there are any. */
-static posemb_status read_scales_beside(const char *path, const safetensors_file *file,
-                                        const safetensors_tensor *tensor, struct array *scales,
+static posemb_status read_scales_beside(const char *path, const tensor_file *file,
+                                        const file_tensor *tensor, struct array *scales,
                                         posemb_error *error)
 {
-    const safetensors_tensor *found = NULL;
+    const file_tensor *found;
+    const posemb_status status = model_names_find_scales(file, tensor, &found, error);
 
-    for (size_t i = 0; i < safetensors_count(file); i++) {
-        const safetensors_tensor *item = safetensors_at(file, i);
-
-        if (!is_scales_name(item->name, tensor->name))
-            continue;
-        if (found)
-            return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                                "%.200s: the table has two tensors of scales; choose by --scales",
-                                path);
-        found = item;
-    }
-    return found ? read_tensor(path, file, found, scales, error) : POSEMB_OK;
+    return status == POSEMB_OK && found ? read_tensor(path, file, found, scales, error) : status;
 }
 
 /* `name` NULL: the only tensor with two dimensions. `scales` NULL: none are wanted. */
-static posemb_status read_safetensors(const char *path, const char *name, struct array *array,
+static posemb_status read_tensor_file(const char *path, const char *name, struct array *array,
                                       struct array *scales, posemb_error *error)
 {
-    const safetensors_tensor *tensor = NULL;
-    safetensors_file *file;
-    posemb_status status = safetensors_open(path, &file, error);
+    const file_tensor *tensor = NULL;
+    tensor_file *file;
+    posemb_status status = tensor_file_open(path, &file, error);
 
     if (status != POSEMB_OK)
         return status;
-    status = name ? safetensors_find(file, name, &tensor, error)
-                  : safetensors_find_matrix(file, &tensor, error);
+    status = name ? tensor_file_find(file, name, &tensor, error)
+                  : tensor_file_find_matrix(file, &tensor, error);
     if (status == POSEMB_OK)
         status = read_tensor(path, file, tensor, array, error);
     if (status == POSEMB_OK && array->storage == POSEMB_I8 && scales)
         status = read_scales_beside(path, file, tensor, scales, error);
-    safetensors_close(file);
+    tensor_file_close(file);
     return status;
 }
 
-static bool ends_with(const char *text, const char *end)
+/* The length of the FILE of FILE.safetensors or FILE.safetensors:TENSOR, and so of .gguf; 0: it is
+ * neither. */
+static size_t tensor_file_length(const char *path)
 {
-    const size_t length = strlen(text);
+    static const char *const extensions[] = {".safetensors", ".gguf"};
 
-    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+    for (size_t at = 0; path[at]; at++)
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+            const size_t length = strlen(extensions[i]);
+            const bool is_there = strncmp(path + at, extensions[i], length) == 0;
+
+            if (is_there && (path[at + length] == ':' || path[at + length] == '\0'))
+                return at + length;
+        }
+    return 0;
 }
 
-/* FILE.npy, FILE.safetensors, FILE.safetensors:TENSOR */
+/* FILE.npy, FILE.safetensors, FILE.safetensors:TENSOR, FILE.gguf, FILE.gguf:TENSOR */
 static posemb_status read_array(const char *what, const char *path, struct array *array,
                                 struct array *scales, posemb_error *error)
 {
-    static const char extension[] = ".safetensors";
-    const char *mark = strstr(path, ".safetensors:");
+    const size_t length = tensor_file_length(path);
     posemb_status status;
     char *file;
 
-    if (ends_with(path, extension))
-        return read_safetensors(path, NULL, array, scales, error);
-    if (!mark)
+    if (length == 0)
         return read_npy(what, path, array, error);
-    file = strdup(path);
+    file = strndup(path, length);
     if (!file)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a path");
-    file[mark - path + (ptrdiff_t)sizeof extension - 1] = '\0';
-    status = read_safetensors(file, mark + sizeof extension, array, scales, error);
+    status = read_tensor_file(file, path[length] ? path + length + 1 : NULL, array, scales, error);
     free(file);
     return status;
 }
@@ -203,7 +183,7 @@ static posemb_status take_scales(const char *path, struct array *scales, struct 
     if (scales->storage != POSEMB_F32)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%.200s: scales: type: %s, but float32 is needed", path,
-                            storage_name(scales->storage));
+                            name_of(scales->storage));
     if (!is_one && !(is_list && scales->shape[0] == table->rows)) {
         shape_show(scales->shape, scales->rank, shape);
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
@@ -239,7 +219,7 @@ posemb_status stored_table_read(const char *what, const char *path, const char *
     if (status == POSEMB_OK && scales_path && array.storage != POSEMB_I8)
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                               "%.200s: scales are of an int8 table, but %.200s is %s", scales_path,
-                              path, storage_name(array.storage));
+                              path, name_of(array.storage));
     if (status == POSEMB_OK && scales_path)
         status = read_array("a list of scales", scales_path, &scales, NULL, error);
     if (status == POSEMB_OK)
@@ -263,9 +243,10 @@ posemb_status stored_row_read(const char *what, const char *path, struct stored_
     status = read_array(what, path, &array, NULL, error);
     if (status == POSEMB_OK)
         status = check_shape(what, path, &array, 1, error);
-    if (status == POSEMB_OK && array.storage == POSEMB_I8)
+    if (status == POSEMB_OK && posemb__is_table_storage(array.storage))
         status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                              "%.200s: type: int8, which %s cannot have", path, what);
+                              "%.200s: type: %s, which %s cannot have", path,
+                              name_of(array.storage), what);
     if (status == POSEMB_OK)
         take_array(&array, row);
     array_free(&array);
@@ -327,23 +308,51 @@ posemb_table_desc stored_table_desc(const struct stored_table *table, posemb_pol
         .storage = table->storage, .scaling = table->scaling, .policy = policy};
 }
 
-posemb_status read_token_table(const char *path, float **table, uint64_t *vocab, uint32_t *dim,
-                               posemb_error *error)
+/* ---- As floats */
+
+static void convert(const struct stored_table *table, float *floats)
+{
+    const uint64_t row_bytes = posemb_storage_row_bytes(table->storage, table->dim);
+
+    for (uint64_t row = 0; row < table->rows; row++) {
+        const unsigned char *from = (const unsigned char *)table->data + row * row_bytes;
+        const float scale = table->storage != POSEMB_I8               ? 1.0f
+                            : table->scaling == POSEMB_SCALE_OF_TABLE ? table->scales[0]
+                                                                      : table->scales[row];
+
+        for (uint32_t channel = 0; channel < table->dim; channel++)
+            *floats++ = scale * posemb__load_element(from, channel, table->storage);
+    }
+}
+
+static posemb_status take_floats(const char *path, struct stored_table *table, float **floats,
+                                 posemb_error *error)
+{
+    if (table->storage == POSEMB_F32) {
+        *floats = table->data;
+        table->data = NULL;
+        return POSEMB_OK;
+    }
+    if (table->rows <= SIZE_MAX / sizeof **floats / table->dim)
+        *floats = malloc((size_t)table->rows * table->dim * sizeof **floats);
+    if (!*floats)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0,
+                            "%.200s: no memory for %" PRIu64 " rows of floats", path, table->rows);
+    convert(table, *floats);
+    return POSEMB_OK;
+}
+
+posemb_status read_float_table(const char *what, const char *path, float **table, uint64_t *rows,
+                               uint32_t *dim, posemb_error *error)
 {
     struct stored_table read;
-    posemb_status status = stored_table_read("a token table", path, NULL, &read, error);
+    posemb_status status = stored_table_read(what, path, NULL, &read, error);
 
     *table = NULL;
-    if (status == POSEMB_OK && read.storage != POSEMB_F32)
-        status = posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                              "%.200s: type: %s, but only float32 is taken here", path,
-                              storage_name(read.storage));
-    if (status != POSEMB_OK) {
-        stored_table_free(&read);
-        return status;
-    }
-    *table = read.data;
-    *vocab = read.rows;
+    *rows = read.rows;
     *dim = read.dim;
-    return POSEMB_OK;
+    if (status == POSEMB_OK)
+        status = take_floats(path, &read, table, error);
+    stored_table_free(&read);
+    return status;
 }

@@ -15,14 +15,14 @@ struct stored_table {
     uint32_t dim;
 };
 
-/* Read a table of FILE.npy, FILE.safetensors (its only one with two dimensions) or
- * FILE.safetensors:TENSOR. `what` is how messages call it: "a token table". The scales of an I8
- * table are those of `scales`, a file likewise; NULL: those that a safetensors file has beside it,
- * named as in model_file.h. On failure the table is all zeros. */
+/* Read a table of FILE.npy, of FILE.safetensors or FILE.gguf (its only one with two dimensions), or
+ * of such a FILE:TENSOR. `what` is how messages call it: "a token table". The scales of an I8 table
+ * are those of `scales`, a file likewise; NULL: those that a safetensors file has beside it, named
+ * as in model_names.h. On failure the table is all zeros. */
 posemb_status stored_table_read(const char *what, const char *path, const char *scales,
                                 struct stored_table *table, posemb_error *error);
 
-/* Read one row, [dim], which is not I8. */
+/* Read one row, [dim], of F32, F16 or BF16. */
 posemb_status stored_row_read(const char *what, const char *path, struct stored_table *row,
                               posemb_error *error);
 
@@ -36,14 +36,12 @@ void stored_table_free(struct stored_table *table);
 /* How a description calls it. */
 posemb_table_desc stored_table_desc(const struct stored_table *table, posemb_policy policy);
 
-/* "float32", "float16", "bfloat16", "int8". */
-const char *storage_name(posemb_storage storage);
-
-/* The type that an array of that storage has in a .npy file. */
+/* The type that an array of that storage, which is none of blocks, has in a .npy file. */
 npy_type storage_npy_type(posemb_storage storage);
 
-/* The token table of FILE[:TENSOR], as stored_table_read(), where only floats are wanted. */
-posemb_status read_token_table(const char *path, float **table, uint64_t *vocab, uint32_t *dim,
-                               posemb_error *error);
+/* A table as stored_table_read() reads it, all of it as floats. `table` is the caller's to free();
+ * NULL on failure. */
+posemb_status read_float_table(const char *what, const char *path, float **table, uint64_t *rows,
+                               uint32_t *dim, posemb_error *error);
 
 #endif

@@ -115,6 +115,8 @@ typedef struct posemb_engine_options {
                                       under POSEMB_CONSUMER_STREAMED, where the compiler can */
     uint64_t follows_threshold;  /**< 0: 24 MiB; the same under POSEMB_CONSUMER_FOLLOWS: an output
                                     far  larger than the cache is gone before it is read */
+    uint64_t largest_buffer; /**< 0: the device's largest allocation, which a larger number does not
+                                  exceed; bytes of the buffers that posemb_split_table() counts on */
     posemb_cache_mode cache;     /**< 0: the environment decides, see there */
     const char *cache_folder;    /**< NULL: posemb_cache_folder(); copied */
     uint64_t cache_limit;    /**< 0: 64 MiB; bytes of all files in the cache folder; beyond them the
@@ -146,6 +148,23 @@ POSEMB_API void posemb_engine_destroy(posemb_engine *engine);
  * (NULL under POSEMB_CACHE_MEMORY). The folder's name lives as long as the engine. */
 POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *engine);
 
+/**
+ * The fewest equal parts in which a token table fits the buffers of the device, where its largest
+ * allocation is smaller than the table (phones: less than 1 GiB): posemb_desc.table_parts and
+ * posemb_shape.part_rows. Part k has the rows k * part_rows ... of the table, from the first byte of
+ * the first to the last byte of the last.
+ *
+ * @param rows       Of the table, or of the shard that is here.
+ * @param stride     Bytes from row to row: posemb_storage_row_bytes() where they are dense.
+ * @param parts      Receives 1 ... POSEMB_PARTS_MAX; 1 where one buffer is enough.
+ * @param part_rows  Receives the rows of each part but the last, which has those that are left.
+ * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT; POSEMB_UNSUPPORTED where POSEMB_PARTS_MAX buffers
+ * cannot hold the table. Threads: any.
+ */
+POSEMB_API posemb_status posemb_split_table(const posemb_engine *engine, uint64_t rows,
+                                            uint64_t stride, uint32_t *parts, uint64_t *part_rows,
+                                            posemb_error *error);
+
 /* ---- Plan */
 
 typedef struct posemb_plan posemb_plan;
@@ -158,7 +177,8 @@ typedef struct posemb_plan posemb_plan;
  *
  * @param plan  Receives the plan; NULL on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_BUILD_FAILED (the message has the driver's
- * log), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR, POSEMB_CACHE_FAILED (POSEMB_CACHE_STRICT alone).
+ * log), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR, POSEMB_CACHE_FAILED (POSEMB_CACHE_STRICT alone),
+ * POSEMB_UNSUPPORTED (more kernel parameters than the device takes: of table_parts alone).
  * Threads: any; plans of one engine are built one after the other.
  */
 POSEMB_API posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc,
@@ -464,7 +484,8 @@ POSEMB_API posemb_status posemb_session_download(posemb_session *session, cl_mem
 /**
  * Run one call on the device with host memory: posemb_reference_run() with the same arguments, the
  * same result and the same bits, plus one plan, uploads, one launch and one download. Programs that
- * call often keep a plan and buffers instead.
+ * call often keep a plan and buffers instead. A table that is larger than the largest buffer is
+ * uploaded in parts; table_parts and part_rows are not looked at.
  *
  * @return POSEMB_OK (also with bad ids or positions: see args->record), or what
  * posemb_plan_create(), posemb_session_upload() and posemb_enqueue() return. On failure the output

@@ -1,24 +1,36 @@
-/* Any bytes as a safetensors file; every tensor is read, whole and by rows. */
+/* Any bytes as a safetensors file; every tensor is read, whole and, as a file of tensors, by rows.
+ */
 #include "fuzz.h"
 #include "safetensors.h"
+#include "tensor_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void read_tensor(const safetensors_file *file, const safetensors_tensor *tensor, size_t size)
+static void read_whole(const safetensors_file *file, const safetensors_tensor *tensor, size_t size)
+{
+    unsigned char *whole = malloc((size_t)tensor->bytes + 1);
+
+    fuzz_expect(whole != NULL, "there is memory");
+    fuzz_expect(tensor->name != NULL && tensor->rank <= SAFETENSORS_RANK_MAX, "it has a name");
+    fuzz_expect(tensor->bytes <= size && tensor->offset <= size - tensor->bytes,
+                "its bytes are in the file");
+    fuzz_expect(safetensors_read(file, tensor, whole, (size_t)tensor->bytes, NULL) == POSEMB_OK,
+                "it can be read");
+    free(whole);
+}
+
+static void read_rows(const tensor_file *file, const file_tensor *tensor)
 {
     unsigned char *whole = malloc((size_t)tensor->bytes + 1);
     unsigned char *row = malloc((size_t)tensor->bytes + 1);
     posemb_error error = {.message = ""};
 
     fuzz_expect(whole && row, "there is memory");
-    fuzz_expect(tensor->name != NULL && tensor->rank <= SAFETENSORS_RANK_MAX, "it has a name");
-    fuzz_expect(tensor->bytes <= size && tensor->offset <= size - tensor->bytes,
-                "its bytes are in the file");
-    fuzz_expect(safetensors_read(file, tensor, whole, (size_t)tensor->bytes, NULL) == POSEMB_OK,
+    fuzz_expect(tensor_file_read(file, tensor, whole, (size_t)tensor->bytes, NULL) == POSEMB_OK,
                 "it can be read");
     if (tensor->rank > 0 && tensor->shape[0] > 0 &&
-        fuzz_accepted(safetensors_read_rows(file, tensor, tensor->shape[0] - 1, 1, row,
+        fuzz_accepted(tensor_file_read_rows(file, tensor, tensor->shape[0] - 1, 1, row,
                                             (size_t)tensor->bytes, &error),
                       &error)) {
         const size_t part = (size_t)(tensor->bytes / tensor->shape[0]);
@@ -30,12 +42,33 @@ static void read_tensor(const safetensors_file *file, const safetensors_tensor *
     free(whole);
 }
 
+/* What a file of tensors, whatever its format, makes of it. */
+static void read_as_tensors(const char *path, size_t count)
+{
+    tensor_file *file = NULL;
+    const file_tensor *found = NULL;
+    posemb_error error = {.message = ""};
+
+    if (!fuzz_accepted(tensor_file_open(path, &file, &error), &error))
+        fuzz_expect(0, "what opens as its format opens");
+    fuzz_expect(tensor_file_count(file) == count, "all tensors are there");
+    for (size_t i = 0; i < count; i++) {
+        const file_tensor *tensor = tensor_file_at(file, i);
+
+        read_rows(file, tensor);
+        fuzz_expect(tensor_file_find(file, tensor->name, &found, NULL) == POSEMB_OK &&
+                        found == tensor,
+                    "it is found by its name");
+        fuzz_accepted(tensor_file_require_storage(file, tensor, &error), &error);
+    }
+    fuzz_accepted(tensor_file_find_matrix(file, &found, &error), &error);
+    tensor_file_close(file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     char path[FUZZ_PATH_SIZE];
     safetensors_file *file = NULL;
-    const safetensors_tensor *found = NULL;
-    posemb_storage storage = POSEMB_STORAGE_DEFAULT;
     posemb_error error = {.message = ""};
 
     fuzz_write("in.safetensors", bytes, size, path);
@@ -43,16 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         fuzz_expect(file == NULL, "a failure gives no file");
         return 0;
     }
-    for (size_t i = 0; i < safetensors_count(file); i++) {
-        const safetensors_tensor *tensor = safetensors_at(file, i);
-
-        read_tensor(file, tensor, size);
-        fuzz_expect(safetensors_find(file, tensor->name, &found, NULL) == POSEMB_OK &&
-                        found == tensor,
-                    "it is found by its name");
-        fuzz_accepted(safetensors_require_storage(file, tensor, &storage, &error), &error);
-    }
-    fuzz_accepted(safetensors_find_matrix(file, &found, &error), &error);
+    for (size_t i = 0; i < safetensors_count(file); i++)
+        read_whole(file, safetensors_at(file, i), size);
+    read_as_tensors(path, safetensors_count(file));
     safetensors_close(file);
     return 0;
 }

@@ -37,6 +37,45 @@ def safetensors(tensors, metadata=None):
     return struct.pack("<Q", len(text)) + text + data
 
 
+GGUF_NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B", 10: "<Q",
+                11: "<q", 12: "<d"}
+GGUF_TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q8_0": (8, 32, 34), "Q4_K": (12, 256, 144),
+              "I8": (24, 1, 1), "BF16": (30, 1, 2)}
+
+
+def gguf_string(text):
+    text = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf_value(kind, value):
+    return gguf_string(value) if kind == 8 else struct.pack(GGUF_NUMBERS[kind], value)
+
+
+def gguf(values, tensors, version=3, alignment=32, end=True):
+    """`values` are of key, type, value, where an array has (type, values); sizes outermost first."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
+    for key, kind, value in values:
+        head += gguf_string(key) + struct.pack("<I", kind)
+        if kind == 9:
+            head += struct.pack("<IQ", value[0], len(value[1]))
+            head += b"".join(gguf_value(value[0], each) for each in value[1])
+        else:
+            head += gguf_value(kind, value)
+    data = b""
+    for name, dtype, shape in tensors:
+        number, block, size = GGUF_TYPES[dtype]
+        for count in shape:
+            size *= count
+        data += bytes(-len(data) % alignment)
+        head += gguf_string(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
+        head += struct.pack("<IQ", number, len(data))
+        data += bytes(i & 255 for i in range(size // block))
+    if end:
+        data += bytes(-len(data) % alignment)
+    return head + bytes(-len(head) % alignment) * bool(tensors) + data
+
+
 def model(config, tensors):
     """As fuzz_model_file.c takes it apart."""
     text = config if isinstance(config, bytes) else json.dumps(config).encode() if config else b""
@@ -67,6 +106,27 @@ def make_safetensors():
     bits = b'{"t":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}}'
     write("safetensors", "bits", struct.pack("<Q", len(bits)) + bits + bytes(3))
     write("safetensors", "long", struct.pack("<Q", 2**63) + b"{}")
+
+
+def make_gguf():
+    write("gguf", "none", gguf([], []))
+    write("gguf", "values", gguf([(f"k{kind}", kind, 1) for kind in GGUF_NUMBERS] + [("-", 5, -1)], []))
+    write("gguf", "texts", gguf([("general.architecture", 8, "llama"), ("t", 8, b"a\0\xff"), ("e", 8, "")],
+                                [], version=2))
+    write("gguf", "arrays", gguf([("tokens", 9, (8, ["<s>", "", "ab"])), ("scores", 9, (6, [0.5, -1.0])),
+                                  ("flags", 9, (7, [0, 1])), ("none", 9, (0, []))], []))
+    write("gguf", "tensors", gguf([], [("token_embd.weight", "F32", [2, 3]), ("b", "I8", [5]),
+                                       ("h", "BF16", [1, 2, 1, 3])]))
+    write("gguf", "blocks", gguf([("general.alignment", 4, 8)],
+                                 [("q", "Q8_0", [2, 32]), ("k", "Q4_K", [256]), ("v", "Q8_0", [96])],
+                                 alignment=8, end=False))
+    write("gguf", "scalar", gguf([("general.alignment", 4, 1)], [("", "F16", []), ("e", "F32", [0, 4])],
+                                 alignment=1))
+    write("gguf", "nested", gguf([("a", 9, (9, []))], []))
+    write("gguf", "twice", gguf([("a", 0, 1), ("a", 0, 1)], [("t", "F32", [1]), ("t", "F32", [1])]))
+    write("gguf", "alignment", gguf([("general.alignment", 4, 3)], []))
+    write("gguf", "long", b"GGUF" + struct.pack("<IQQ", 3, 2**63, 2**64 - 1))
+    write("gguf", "big_endian", b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
 
 
 CONFIGS = {
@@ -131,6 +191,7 @@ def make_blob():
 
 make_npy()
 make_safetensors()
+make_gguf()
 make_config()
 make_model_file()
 make_blob()

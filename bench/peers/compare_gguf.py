@@ -60,14 +60,16 @@ def ids_of(stage):
     return np.resize(rows, (BATCH, length)).astype(np.int32)
 
 
-def encode(command, path, ids):
+def encode(options, path, ids):
     """What posemb makes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         ids_path, out_path = os.path.join(folder, "ids.npy"), os.path.join(folder, "out.npy")
         np.save(ids_path, ids)
         arguments = ["encode", "--model-file", path, "--ids", ids_path, "--out", out_path]
-        if subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
-            sys.exit(f"{path}: {command[0]} failed")
+        if options.device:
+            arguments += ["--device", options.device]
+        if subprocess.run([options.command, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
+            sys.exit(f"{path}: {options.command} failed")
         out = np.load(out_path)
     assert out.dtype == np.float32
     return out.reshape(*ids.shape, -1)
@@ -85,14 +87,14 @@ def apart(a, b):
     return float(np.abs(a.astype(np.float64) - b).max())
 
 
-def compare(path, command):
+def compare(path, options):
     stage = read_stage(path)
     ids = ids_of(stage)
     words, positions, kind = stage.words[ids], stage.positions[: ids.shape[1]], stage.types[0]
     exact = exact_norm(stage, words.astype(np.float64) + kind + positions)
     our_sum = exact_norm(stage, (words + positions) + kind)
     their_sum = exact_norm(stage, (words + kind) + positions)
-    ours = encode(command, path, ids)
+    ours = encode(options, path, ids)
     print(f"{os.path.basename(path):40s} {stage.kind:5s} {ids.shape[0]:2d} x {ids.shape[1]:3d} "
           f"{exact.shape[-1]:4d} {np.abs(exact).max():8.3g} {apart(ours, exact):8.2e} "
           f"{apart(our_sum, exact):8.2e} {apart(ours, our_sum):8.2e} {apart(their_sum, exact):8.2e} "
@@ -103,12 +105,13 @@ def compare(path, command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE", help=".gguf")
-    parser.add_argument("--command", default="build/posemb", help="posemb, with options of its own")
+    parser.add_argument("--command", default="build/posemb", help="posemb")
+    parser.add_argument("--device", help="as posemb takes it")
     parser.add_argument("--limit", type=float, default=2e-5, help="a larger difference is a failure")
     options = parser.parse_args()
     print(f"{'file':40s} {'type':5s} {'tokens':8s} {'D':>4s} {'up to':>8s} {'off f64':>8s} {'by sum':>8s} "
           f"{'by norm':>8s} {'order':>8s} {'rounding':>8s}", flush=True)
-    largest = max(compare(path, options.command.split()) for path in options.files)
+    largest = max(compare(path, options) for path in options.files)
     print(f"largest difference from float64: {largest:.2e}")
     if not largest <= options.limit:
         sys.exit(f"that is above {options.limit:g}")

@@ -2,15 +2,19 @@
  * make_inputs --json FILE, make_inputs --json-lines FILE: exit status 0 where FILE is one JSON
  * value, or one on each line. */
 #include "npy.h"
+#include "storage.h"
+#include "support/tensors.h"
 
 #include <jansson.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { VOCAB = 10, DIM = 16, ODD_DIM = 7, POSITIONS = 8, TYPES = 3, PATH_SIZE = 4096 };
+enum { WIDE = 256, SINUSOIDS = 64, WIDE_SINUSOIDS = 32 };
 
 /* A path in the folder; the next call overwrites it. */
 static const char *path_in(const char *folder, const char *name)
@@ -113,26 +117,32 @@ static void write_positions(const char *folder)
     write_ints(folder, "positions_below_2x3.npy", NPY_I8, 2, 3, below);
 }
 
-/* A safetensors file: the length of the header, the header, the data. */
-static void write_safetensors(const char *folder, const char *name, const char *header,
-                              const void *data, size_t size)
+static void write_bytes(const char *path, const void *bytes, size_t size)
 {
-    const char *path = path_in(folder, name);
-    const size_t length = strlen(header);
-    unsigned char prefix[8] = {0};
     FILE *file = fopen(path, "wb");
-    bool written;
+    bool written = file && fwrite(bytes, 1, size, file) == size;
 
-    for (size_t i = 0; i < 4; i++)
-        prefix[i] = (unsigned char)(length >> (8 * i));
-    written = file && fwrite(prefix, 1, sizeof prefix, file) == sizeof prefix &&
-              fwrite(header, 1, length, file) == length && fwrite(data, 1, size, file) == size;
     if (file && fclose(file) != 0)
         written = false;
     if (!written) {
         fprintf(stderr, "make_inputs: %s cannot be written\n", path);
         exit(EXIT_FAILURE);
     }
+}
+
+/* `keys`: those of a GGUF file; NULL: a safetensors file. */
+static void write_model(const char *folder, const char *name, const char *keys,
+                        const struct test_tensor *items, size_t count)
+{
+    static unsigned char bytes[131072];
+    static struct test_tensors tensors;
+    size_t size;
+
+    tensors.count = count;
+    memcpy(tensors.items, items, count * sizeof *items);
+    size = keys ? test_tensors_to_gguf(keys, &tensors, bytes, sizeof bytes)
+                : test_tensors_to_safetensors(&tensors, bytes, sizeof bytes);
+    write_bytes(path_in(folder, name), bytes, size);
 }
 
 static void write_tokens(const char *folder)
@@ -142,6 +152,11 @@ static void write_tokens(const char *folder)
     const uint64_t odd_shape[] = {VOCAB, ODD_DIM};
     const uint64_t flat = DIM;
     static const float zeros[VOCAB][DIM];
+    const struct test_tensor one[] = {{"table", "F32", 2, {VOCAB, DIM}, tokens[0]},
+                                      {"bias", "F32", 1, {DIM}, tokens[1]}};
+    const struct test_tensor two[] = {{"first.weight", "F32", 2, {VOCAB, DIM}, tokens[0]},
+                                      {"second.weight", "F32", 2, {VOCAB, DIM}, tokens[1]}};
+    const struct test_tensor half[] = {{"table", "F16", 2, {VOCAB, DIM}, tokens[0]}};
 
     for (int which = 0; which < 2; which++)
         for (int row = 0; row < VOCAB; row++)
@@ -154,63 +169,12 @@ static void write_tokens(const char *folder)
     write_array(folder, "tokens_zero.npy", NPY_F4, 2, shape, zeros);
     write_array(folder, "tokens_flat.npy", NPY_F4, 1, &flat, tokens[0]);
     write_array(folder, "tokens_int.npy", NPY_I4, 2, shape, tokens[0]);
-    write_safetensors(folder, "one.safetensors",
-                      "{\"table\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[0,640]},"
-                      "\"bias\":{\"dtype\":\"F32\",\"shape\":[16],\"data_offsets\":[640,704]}}",
-                      tokens, 704);
-    write_safetensors(
-        folder, "two.safetensors",
-        "{\"first.weight\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[0,640]},"
-        "\"second.weight\":{\"dtype\":\"F32\",\"shape\":[10,16],\"data_offsets\":[640,1280]}}",
-        tokens, 1280);
-    write_safetensors(folder, "half.safetensors",
-                      "{\"table\":{\"dtype\":\"F16\",\"shape\":[10,16],\"data_offsets\":[0,320]}}",
-                      tokens, 320);
+    write_model(folder, "one.safetensors", NULL, one, 2);
+    write_model(folder, "two.safetensors", NULL, two, 2);
+    write_model(folder, "half.safetensors", NULL, half, 1);
 }
 
 /* ---- The whole stage: tables of every storage, and models' files that hold the same */
-
-struct tensor {
-    const char *name;
-    const char *dtype;
-    uint64_t rows; /* 0: rank 1 */
-    uint64_t columns;
-    const void *data;
-};
-
-static size_t tensor_bytes(const struct tensor *tensor)
-{
-    const size_t size = strcmp(tensor->dtype, "F32") == 0 ? 4 : strcmp(tensor->dtype, "I8") ? 2 : 1;
-
-    return (size_t)((tensor->rows ? tensor->rows : 1) * tensor->columns) * size;
-}
-
-static void write_model(const char *folder, const char *name, const struct tensor *tensors,
-                        size_t count)
-{
-    static char header[4096];
-    static unsigned char data[16384];
-    size_t used = 0;
-    size_t offset = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct tensor *tensor = &tensors[i];
-        const size_t bytes = tensor_bytes(tensor);
-        char rows[24] = "";
-
-        if (tensor->rows)
-            snprintf(rows, sizeof rows, "%d,", (int)tensor->rows);
-        memcpy(data + offset, tensor->data, bytes);
-        used += (size_t)snprintf(
-            header + used, sizeof header - used,
-            "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s%d],\"data_offsets\":[%zu,%zu]}",
-            i ? "," : "{", tensor->name, tensor->dtype, rows, (int)tensor->columns, offset,
-            offset + bytes);
-        offset += bytes;
-    }
-    snprintf(header + used, sizeof header - used, "}");
-    write_safetensors(folder, name, header, data, offset);
-}
 
 /* Rows of a stage, as floats, as halves of floats of two kinds (by their bits), and as bytes. */
 static float words[VOCAB][DIM], positions_table[POSITIONS][DIM], types_table[TYPES][DIM];
@@ -287,34 +251,115 @@ static void write_stage_arrays(const char *folder)
 
 static void write_models(const char *folder)
 {
-    const struct tensor bert[] = {
-        {"bert.embeddings.word_embeddings.weight", "F32", VOCAB, DIM, words},
-        {"bert.embeddings.position_embeddings.weight", "F32", POSITIONS, DIM, positions_table},
-        {"bert.embeddings.token_type_embeddings.weight", "F32", TYPES, DIM, types_table},
-        {"bert.embeddings.LayerNorm.weight", "F32", 0, DIM, gamma_row},
-        {"bert.embeddings.LayerNorm.bias", "F32", 0, DIM, beta_row},
+    const struct test_tensor bert[] = {
+        {"bert.embeddings.word_embeddings.weight", "F32", 2, {VOCAB, DIM}, words},
+        {"bert.embeddings.position_embeddings.weight", "F32", 2, {POSITIONS, DIM}, positions_table},
+        {"bert.embeddings.token_type_embeddings.weight", "F32", 2, {TYPES, DIM}, types_table},
+        {"bert.embeddings.LayerNorm.weight", "F32", 1, {DIM}, gamma_row},
+        {"bert.embeddings.LayerNorm.bias", "F32", 1, {DIM}, beta_row},
     };
-    const struct tensor mixed[] = {
-        {"wte.weight", "I8", VOCAB, DIM, byte_words},
-        {"wte.weight_scale", "F32", 0, VOCAB, scales},
-        {"wpe.weight", "BF16", POSITIONS, DIM, brain_positions},
+    const struct test_tensor mixed[] = {
+        {"wte.weight", "I8", 2, {VOCAB, DIM}, byte_words},
+        {"wte.weight_scale", "F32", 1, {VOCAB}, scales},
+        {"wpe.weight", "BF16", 2, {POSITIONS, DIM}, brain_positions},
     };
-    const struct tensor half[] = {
-        {"embeddings.tok_embeddings.weight", "F16", VOCAB, DIM, half_words},
-        {"embeddings.norm.weight", "F16", 0, DIM, half_row},
+    const struct test_tensor half[] = {
+        {"embeddings.tok_embeddings.weight", "F16", 2, {VOCAB, DIM}, half_words},
+        {"embeddings.norm.weight", "F16", 1, {DIM}, half_row},
     };
-    const struct tensor shared[] = {
-        {"model.shared.weight", "F32", VOCAB, DIM, words},
-        {"model.encoder.embed_positions.weight", "F32", POSITIONS, DIM, positions_table},
-        {"model.decoder.embed_positions.weight", "BF16", POSITIONS, DIM, brain_positions},
+    const struct test_tensor shared[] = {
+        {"model.shared.weight", "F32", 2, {VOCAB, DIM}, words},
+        {"model.encoder.embed_positions.weight", "F32", 2, {POSITIONS, DIM}, positions_table},
+        {"model.decoder.embed_positions.weight", "BF16", 2, {POSITIONS, DIM}, brain_positions},
     };
 
-    write_model(folder, "bert.safetensors", bert, 5);
-    write_model(folder, "words.safetensors", bert, 1);
-    write_model(folder, "mixed.safetensors", mixed, 3);
-    write_model(folder, "noscales.safetensors", mixed, 1);
-    write_model(folder, "modern.safetensors", half, 2);
-    write_model(folder, "shared.safetensors", shared, 3);
+    write_model(folder, "bert.safetensors", NULL, bert, 5);
+    write_model(folder, "words.safetensors", NULL, bert, 1);
+    write_model(folder, "mixed.safetensors", NULL, mixed, 3);
+    write_model(folder, "noscales.safetensors", NULL, mixed, 1);
+    write_model(folder, "modern.safetensors", NULL, half, 2);
+    write_model(folder, "shared.safetensors", NULL, shared, 3);
+}
+
+/* ---- GGUF: models by their keys, and blocks beside the floats that they are */
+
+static unsigned char q8_0[VOCAB][WIDE / 32 * 34], q4_k[VOCAB][WIDE / 256 * 144];
+static uint16_t f16_sinusoids[SINUSOIDS][WIDE_SINUSOIDS];
+
+/* Any bytes but those of a block's factors, which are F16 numbers of a likely size. */
+static void fill_blocks(void)
+{
+    for (size_t row = 0; row < VOCAB; row++) {
+        for (size_t i = 0; i < sizeof q8_0[row]; i++)
+            q8_0[row][i] = (unsigned char)(i % 34 == 1 ? 0x1c + row % 3 : 37 * i + 11 * row);
+        for (size_t i = 0; i < sizeof q4_k[row]; i++)
+            q4_k[row][i] = (unsigned char)(73 * i + 29 * row);
+        q4_k[row][1] = 0x14;
+        q4_k[row][3] = 0x10;
+    }
+    for (int row = 0; row < SINUSOIDS; row++)
+        for (int channel = 0; channel < WIDE_SINUSOIDS; channel++) {
+            const double angle =
+                row * pow(10000.0, -(double)(channel / 2 * 2) / (double)WIDE_SINUSOIDS);
+
+            f16_sinusoids[row][channel] =
+                posemb__to_f16((float)(channel % 2 ? cos(angle) : sin(angle)));
+        }
+}
+
+static void write_floats(const char *folder, const char *name, const unsigned char *rows,
+                         posemb_storage storage)
+{
+    static float floats[VOCAB][WIDE];
+    static const uint64_t shape[] = {VOCAB, WIDE};
+    const size_t row_bytes = (size_t)posemb_storage_row_bytes(storage, WIDE);
+
+    for (uint64_t row = 0; row < VOCAB; row++)
+        for (uint64_t channel = 0; channel < WIDE; channel++)
+            floats[row][channel] = posemb__load_element(rows + row * row_bytes, channel, storage);
+    write_array(folder, name, NPY_F4, 2, shape, floats);
+}
+
+static void write_gguf(const char *folder)
+{
+    static const char keys[] =
+        "general.architecture str bert\nbert.embedding_length u32 16\nbert.vocab_size u32 10\n"
+        "bert.context_length u32 8\nbert.attention.layer_norm_epsilon f32 1e-12\n"
+        "tokenizer.ggml.token_type_count u32 3\ntokenizer.ggml.padding_token_id u32 0\n";
+    const struct test_tensor bert[] = {
+        {"token_embd.weight", "F32", 2, {VOCAB, DIM}, words},
+        {"position_embd.weight", "F32", 2, {POSITIONS, DIM}, positions_table},
+        {"token_types.weight", "F32", 2, {TYPES, DIM}, types_table},
+        {"token_embd_norm.weight", "F32", 1, {DIM}, gamma_row},
+        {"token_embd_norm.bias", "F32", 1, {DIM}, beta_row},
+    };
+    const struct test_tensor tables[] = {
+        {"q8.weight", "Q8_0", 2, {VOCAB, WIDE}, q8_0},
+        {"q4.weight", "Q4_K", 2, {VOCAB, WIDE}, q4_k},
+        {"q8.row", "Q8_0", 1, {WIDE}, q8_0},
+        {"other.weight", "IQ4_NL", 2, {1, 32}, q8_0},
+        {"f16.weight", "F16", 2, {SINUSOIDS, WIDE_SINUSOIDS}, f16_sinusoids},
+    };
+    const struct test_tensor q8[] = {{"token_embd.weight", "Q8_0", 2, {VOCAB, WIDE}, q8_0}};
+    const struct test_tensor q4[] = {{"token_embd.weight", "Q4_K", 2, {VOCAB, WIDE}, q4_k}};
+
+    write_model(folder, "bert.gguf", keys, bert, 5);
+    write_model(folder, "wide.gguf",
+                "general.architecture str bert\nbert.embedding_length u32 24\n", bert, 5);
+    write_model(folder, "long.gguf", "general.architecture str bert\nbert.context_length u32 9\n",
+                bert, 5);
+    write_model(folder, "nomic.gguf", "general.architecture str nomic-bert\n", bert, 5);
+    write_model(folder, "gpt2.gguf", "general.architecture str gpt2\n", bert, 1);
+    write_model(folder, "llama.gguf",
+                "general.architecture str llama\nllama.context_length u32 4096\n", q4, 1);
+    write_model(folder, "gemma.gguf", "general.architecture str gemma2\n", q8, 1);
+    write_model(folder, "granite.gguf",
+                "general.architecture str granite\ngranite.embedding_scale f32 0.75\n", q8, 1);
+    write_model(folder, "novel.gguf", "general.architecture str novel\n", q8, 1);
+    write_model(folder, "bare.gguf", "", q8, 1);
+    write_model(folder, "tables.gguf", "", tables, 5);
+    write_floats(folder, "q8_floats.npy", q8_0[0], POSEMB_Q8_0);
+    write_floats(folder, "q4_floats.npy", q4_k[0], POSEMB_Q4_K);
 }
 
 static int check_json(const char *path, bool lines)
@@ -356,5 +401,7 @@ int main(int count, char **arguments)
     fill_stage();
     write_stage_arrays(arguments[1]);
     write_models(arguments[1]);
+    fill_blocks();
+    write_gguf(arguments[1]);
     return EXIT_SUCCESS;
 }

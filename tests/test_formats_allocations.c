@@ -5,6 +5,7 @@
 #include "model_file.h"
 #include "npy.h"
 #include "support/temp_file.h"
+#include "support/tensors.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,6 +137,20 @@ static void test_a_model_without_memory(void **state)
     check_all(open_model, true, 20);
 }
 
+static void test_a_gguf_model_without_memory(void **state)
+{
+    static unsigned char bytes[4096];
+    static struct test_tensors tensors;
+
+    (void)state;
+    test_tensors_parse("token_embd.weight F32 2,4\nposition_embd.weight F32 2,4\n", &tensors);
+    temp_file_write(
+        &test_folder, "model.gguf", bytes,
+        test_tensors_to_gguf("general.architecture str gpt2\n", &tensors, bytes, sizeof bytes),
+        path);
+    check_all(open_model, false, 10);
+}
+
 /* One key, "k" for the string "v", and one tensor of rank 0, "t". */
 static void test_a_gguf_file_without_memory(void **state)
 {
@@ -170,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_model_without_memory),
+        cmocka_unit_test(test_a_gguf_model_without_memory),
         cmocka_unit_test(test_a_gguf_file_without_memory),
         cmocka_unit_test(test_a_config_without_memory),
         cmocka_unit_test(test_arrays_without_memory),

@@ -1,6 +1,6 @@
-/* Two bytes of size, a config of that size, then a safetensors file; 0xffff: there is no config. A
- * prefix is the first byte of the config, where that is none of JSON: 'e' and 'd' for an encoder's
- * and a decoder's. */
+/* Two bytes of size, a config of that size, then a safetensors or GGUF file; 0xffff: there is no
+ * config. A prefix is the first byte of the config, where that is none of JSON: 'e' and 'd' for an
+ * encoder's and a decoder's. */
 #include "fuzz.h"
 #include "model_file.h"
 
@@ -18,7 +18,9 @@ static void read_part(const model_file *file, model_part part, size_t size)
     fuzz_expect(rows && scales, "there is memory");
     fuzz_expect(tensor->bytes > 0 && tensor->bytes <= size, "its bytes are in the file");
     fuzz_expect(tensor->dim == model_file_part(file, MODEL_WORDS)->dim, "it has the D of all");
-    fuzz_expect(tensor->storage >= POSEMB_F32 && tensor->storage <= POSEMB_I8, "it has a storage");
+    fuzz_expect(posemb_storage_row_bytes(tensor->storage, tensor->dim) * tensor->rows ==
+                    tensor->bytes,
+                "its rows have a storage");
     fuzz_expect((tensor->scales > 0) == (tensor->storage == POSEMB_I8), "bytes have scales");
     fuzz_expect(model_file_read_rows(file, part, 0, tensor->rows, rows, (size_t)tensor->bytes,
                                      NULL) == POSEMB_OK,

@@ -180,6 +180,32 @@ def make_model_file():
                                                   ("wpe.weight", "F32", [3, 3])]))
 
 
+    make_gguf_models()
+
+
+def gguf_keys(architecture, *of_architecture):
+    return [("general.architecture", 8, architecture),
+            *((f"{architecture}.{key}", kind, value) for key, kind, value in of_architecture)]
+
+
+def make_gguf_models():
+    none = struct.pack("<H", 0xFFFF)
+    bert = gguf_keys("bert", ("embedding_length", 4, 8), ("context_length", 4, 6), ("vocab_size", 4, 10),
+                     ("attention.layer_norm_epsilon", 6, 1e-12))
+    bert += [("tokenizer.ggml.token_type_count", 4, 2), ("tokenizer.ggml.padding_token_id", 4, 0)]
+    tables = [("token_embd.weight", "F32", [10, 8]), ("position_embd.weight", "F16", [6, 8]),
+              ("token_types.weight", "F32", [2, 8]), ("token_embd_norm.weight", "F32", [8]),
+              ("token_embd_norm.bias", "F32", [8])]
+    blocks = [("token_embd.weight", "Q8_0", [3, 64]), ("output_norm.weight", "F32", [64])]
+    write("model_file", "gguf_bert", none + gguf(bert, tables))
+    write("model_file", "gguf_blocks", none + gguf(
+        gguf_keys("minicpm", ("embedding_scale", 6, 12.0), ("attention.layer_norm_rms_epsilon", 6, 1e-5)),
+        blocks))
+    write("model_file", "gguf_gemma", none + gguf(gguf_keys("gemma2", ("embedding_length", 4, 64)), blocks))
+    write("model_file", "gguf_no_keys", none + gguf([], [("token_embd.weight", "Q4_K", [1, 256])]))
+    write("model_file", "gguf_other_dim", none + gguf(gguf_keys("bert", ("embedding_length", 4, 9)), tables))
+
+
 def make_blob():
     header = b"POSEMBPC" + struct.pack("<IIQ", 1, 5, 6)
     write("blob", "whole_but_digest", header + bytes(range(32)) + b"labelbinary")

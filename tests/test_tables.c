@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -947,6 +948,12 @@ static void *address_of(posemb_host_args *args, enum posemb__input input)
     return places[input];
 }
 
+/* The parts of a table that are in other buffers: a host call has it in one piece. */
+static bool is_part(int input)
+{
+    return input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES;
+}
+
 /* Each input that the call needs is missed by its name, and none that it does not. */
 static void test_missing_inputs_are_named(void **state)
 {
@@ -960,13 +967,19 @@ static void test_missing_inputs_are_named(void **state)
     (void)state;
     assert_int_equal(resolve_call(&full, &full_shape, &call, NULL), POSEMB_OK);
     for (int i = 0; i < POSEMB__INPUTS; i++)
-        memcpy(address_of(&args, (enum posemb__input)i), &there, sizeof there);
+        if (!is_part(i))
+            memcpy(address_of(&args, (enum posemb__input)i), &there, sizeof there);
     assert_int_equal(posemb__check_host_args(&call, &args, NULL), POSEMB_OK);
     for (int i = 0; i < POSEMB__INPUTS; i++) {
         const enum posemb__input input = (enum posemb__input)i;
         posemb_error error = {.message = ""};
         posemb_status status;
 
+        if (is_part(i)) {
+            assert_null(posemb__host_input(&args, input));
+            assert_int_equal(call.input[i].bytes, 0);
+            continue;
+        }
         memcpy(address_of(&args, input), &missing, sizeof missing);
         assert_null(posemb__host_input(&args, input));
         status = posemb__check_host_args(&call, &args, &error);

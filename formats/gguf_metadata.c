@@ -149,7 +149,7 @@ static bool read_number(header_reader *header, gguf_value *value)
         value->unsigned_value = load_u64(bytes);
         return true;
     case GGUF_I8:
-        value->signed_value = (int8_t)bytes[0];
+        value->signed_value = bytes[0] < 128 ? bytes[0] : bytes[0] - 256;
         return true;
     case GGUF_I16:
         value->signed_value = (int16_t)load_u16(bytes);

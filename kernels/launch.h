@@ -108,6 +108,15 @@ struct posemb_extra {
 #define POSEMB_STEPS_PLACE  128
 #define POSEMB_ZEROS_SIZE(dim) (((dim)*4 + 63) / 64 * 64)
 
+/* posemb_launch.has: what is written beside the output. */
+#define POSEMB_HAS_POSITIONS_OUT 1u
+#define POSEMB_HAS_LENGTHS_OUT   2u
+#define POSEMB_HAS_MASK_OUT      4u
+#define POSEMB_HAS_RECORD        8u
+#define POSEMB_HAS_SUM_OUT       16u
+#define POSEMB_HAS_MEAN_OUT      32u
+#define POSEMB_HAS_RSTD_OUT      64u
+
 struct posemb_launch {
     posemb_u64 ids_offset;
     posemb_u64 ids_batch_stride;
@@ -149,13 +158,7 @@ struct posemb_launch {
     posemb_u32 id_type;
     posemb_u32 position_type;
     posemb_u32 padding_type;
-    posemb_u32 has_positions_out;
-    posemb_u32 has_lengths_out;
-    posemb_u32 has_mask_out;
-    posemb_u32 has_record;
-    posemb_u32 has_sum_out;
-    posemb_u32 has_mean_out;
-    posemb_u32 has_rstd_out;
+    posemb_u32 has; /* POSEMB_HAS_... */
     posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
     posemb_u32 chunks; /* of one batch row */
     posemb_u32 groups; /* of rows; under a norm on the CPU shape a work-group has `turns` of them */

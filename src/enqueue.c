@@ -282,6 +282,18 @@ static struct posemb_extra extra_args(const posemb_extra_desc *desc,
     };
 }
 
+/* What the caller wants beside the output. */
+static uint32_t written_args(const posemb_args *args)
+{
+    return (args->positions_out.mem ? POSEMB_HAS_POSITIONS_OUT : 0) |
+           (args->lengths_out.mem ? POSEMB_HAS_LENGTHS_OUT : 0) |
+           (args->mask_out.mem ? POSEMB_HAS_MASK_OUT : 0) |
+           (args->record.mem ? POSEMB_HAS_RECORD : 0) |
+           (args->sum_out.mem ? POSEMB_HAS_SUM_OUT : 0) |
+           (args->mean_out.mem ? POSEMB_HAS_MEAN_OUT : 0) |
+           (args->rstd_out.mem ? POSEMB_HAS_RSTD_OUT : 0);
+}
+
 struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
                                          const struct posemb__launch *launch,
                                          const posemb_args *args)
@@ -332,13 +344,7 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .id_type = (uint32_t)desc->id_type,
         .position_type = (uint32_t)desc->position_type,
         .padding_type = (uint32_t)desc->padding_type,
-        .has_positions_out = args->positions_out.mem != NULL,
-        .has_lengths_out = args->lengths_out.mem != NULL,
-        .has_mask_out = args->mask_out.mem != NULL,
-        .has_record = args->record.mem != NULL,
-        .has_sum_out = args->sum_out.mem != NULL,
-        .has_mean_out = args->mean_out.mem != NULL,
-        .has_rstd_out = args->rstd_out.mem != NULL,
+        .has = written_args(args),
         .groups = launch->groups,
         .turns = launch->turns,
         .chunk = launch->chunk,
@@ -369,9 +375,13 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
 
 enum { KERNEL_BUFFERS_MAX = 36 };
 
-/* Embedded and older devices take 1024 bytes of arguments: the block, 32 buffers, 2 of local
- * memory. */
+/* Any device takes 1024 bytes of arguments: the block, 32 buffers, 2 of local memory; with a table
+ * in parts, what is left out is one extra table with its three buffers. */
 _Static_assert(sizeof(struct posemb_launch) + 34 * sizeof(cl_mem) <= 1024, "arguments of a kernel");
+_Static_assert(sizeof(struct posemb_launch) - sizeof(struct posemb_extra) +
+                       sizeof(struct posemb_parts) + (31 + POSEMB_MORE_MAX) * sizeof(cl_mem) <=
+                   1024,
+               "arguments of a kernel with a table in parts");
 
 /* The buffers of a kernel in the order of its parameters. */
 struct buffers {
@@ -480,7 +490,8 @@ static struct posemb_parts parts_args(const struct posemb__call *call, const pos
     struct posemb_parts parts = {.rows = call->shape.part_rows};
 
     for (int k = 0; k < POSEMB_MORE_MAX; k++)
-        parts.offset[k] = call->input[POSEMB__TABLE_MORE + k].bytes ? args->table_more[k].offset : 0;
+        parts.offset[k] =
+            call->input[POSEMB__TABLE_MORE + k].bytes ? args->table_more[k].offset : 0;
     return parts;
 }
 

@@ -61,8 +61,8 @@ struct posemb__call {
 posemb_status posemb__call_resolve(const posemb_desc *resolved, const posemb_shape *shape,
                                    struct posemb__call *call, posemb_error *error);
 
-/* The fewest equal parts, of whole rows, in which a table fits buffers of at most `largest` bytes; 1 and
- * all rows where it fits one. False where more than POSEMB_PARTS_MAX would be needed. */
+/* The fewest equal parts, of whole rows, in which a table fits buffers of at most `largest` bytes;
+ * 1 and all rows where it fits one. False where more than POSEMB_PARTS_MAX would be needed. */
 bool posemb__split_rows(uint64_t rows, uint64_t stride, uint64_t largest, uint32_t *parts,
                         uint64_t *part_rows);
 

@@ -205,22 +205,24 @@ static float load_q6_k(const unsigned char *b, uint32_t i)
 static const struct storage {
     posemb_storage_info info;
     float (*load)(const unsigned char *block, uint32_t i);
-    uint32_t sign; /* the byte with the sign of d, where a block of zeros would else be -0 */
+    uint32_t d; /* where d and m are in a block; m where d is: there is none */
+    uint32_t m;
+    bool from_minus_zero; /* zeros are +0 where d is -0 */
 } storages[] = {
-    {{POSEMB_F32, "float32", 1, 4, 4}, load_f32, 0},
-    {{POSEMB_F16, "float16", 1, 2, 2}, load_f16, 0},
-    {{POSEMB_BF16, "bfloat16", 1, 2, 2}, load_bf16, 0},
-    {{POSEMB_I8, "int8", 1, 1, 1}, load_i8, 0},
-    {{POSEMB_Q8_0, "Q8_0", 32, 34, 2}, load_q8_0, 0},
-    {{POSEMB_Q4_0, "Q4_0", 32, 18, 2}, load_q4_0, 1},
-    {{POSEMB_Q4_1, "Q4_1", 32, 20, 2}, load_q4_1, 0},
-    {{POSEMB_Q5_0, "Q5_0", 32, 22, 2}, load_q5_0, 1},
-    {{POSEMB_Q5_1, "Q5_1", 32, 24, 2}, load_q5_1, 0},
-    {{POSEMB_Q2_K, "Q2_K", 256, 84, 2}, load_q2_k, 0},
-    {{POSEMB_Q3_K, "Q3_K", 256, 110, 2}, load_q3_k, 0},
-    {{POSEMB_Q4_K, "Q4_K", 256, 144, 2}, load_q4_k, 0},
-    {{POSEMB_Q5_K, "Q5_K", 256, 176, 2}, load_q5_k, 0},
-    {{POSEMB_Q6_K, "Q6_K", 256, 210, 2}, load_q6_k, 209},
+    {{POSEMB_F32, "float32", 1, 4, 4}, load_f32, 0, 0, false},
+    {{POSEMB_F16, "float16", 1, 2, 2}, load_f16, 0, 0, false},
+    {{POSEMB_BF16, "bfloat16", 1, 2, 2}, load_bf16, 0, 0, false},
+    {{POSEMB_I8, "int8", 1, 1, 1}, load_i8, 0, 0, false},
+    {{POSEMB_Q8_0, "Q8_0", 32, 34, 2}, load_q8_0, 0, 0, false},
+    {{POSEMB_Q4_0, "Q4_0", 32, 18, 2}, load_q4_0, 0, 0, true},
+    {{POSEMB_Q4_1, "Q4_1", 32, 20, 2}, load_q4_1, 0, 2, false},
+    {{POSEMB_Q5_0, "Q5_0", 32, 22, 2}, load_q5_0, 0, 0, true},
+    {{POSEMB_Q5_1, "Q5_1", 32, 24, 2}, load_q5_1, 0, 2, false},
+    {{POSEMB_Q2_K, "Q2_K", 256, 84, 2}, load_q2_k, 80, 82, false},
+    {{POSEMB_Q3_K, "Q3_K", 256, 110, 2}, load_q3_k, 108, 108, false},
+    {{POSEMB_Q4_K, "Q4_K", 256, 144, 2}, load_q4_k, 0, 2, false},
+    {{POSEMB_Q5_K, "Q5_K", 256, 176, 2}, load_q5_k, 0, 2, false},
+    {{POSEMB_Q6_K, "Q6_K", 256, 210, 2}, load_q6_k, 208, 208, true},
 };
 
 _Static_assert(sizeof storages / sizeof *storages == POSEMB__STORAGES, "a row for each storage");
@@ -248,8 +250,16 @@ void posemb__fill_zeros(unsigned char *row, size_t size, posemb_storage storage)
     const struct storage *of = &storages[storage - 1];
 
     memset(row, 0, size);
-    for (size_t sign = of->sign; of->sign > 0 && sign < size; sign += of->info.block_bytes)
-        row[sign] = 0x80;
+    for (size_t d = of->d; of->from_minus_zero && d + 1 < size; d += of->info.block_bytes)
+        row[d + 1] = 0x80;
+}
+
+void posemb__set_block_halves(unsigned char *block, posemb_storage storage, uint16_t d, uint16_t m)
+{
+    const struct storage *of = &storages[storage - 1];
+
+    memcpy(block + of->m, &m, sizeof m);
+    memcpy(block + of->d, &d, sizeof d);
 }
 
 uint64_t posemb__storage_size(posemb_storage storage)

@@ -26,6 +26,10 @@ uint16_t posemb__to_bf16(float value);
 /* Make a row of zeros of `size` bytes one of +0 in that storage; it may be longer than the row. */
 void posemb__fill_zeros(unsigned char *row, size_t size, posemb_storage storage);
 
+/* Set d and m, half floats, of a block; of a storage without m that is left out. For made-up
+ * tables. */
+void posemb__set_block_halves(unsigned char *block, posemb_storage storage, uint16_t d, uint16_t m);
+
 /* Element `index` of a row at `row`, of any alignment. An I8 element is a whole number. */
 float posemb__load_element(const void *row, uint64_t index, posemb_storage storage);
 

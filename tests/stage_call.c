@@ -38,6 +38,17 @@ void stage_put_number(void *place, size_t index, posemb_number_type type, int64_
         memcpy((char *)place + 4 * index, &narrow, 4);
 }
 
+static bool is_other_part(int input)
+{
+    return input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES;
+}
+
+/* Of all parts, with the gaps after their rows. */
+static size_t table_bytes(const struct stage_call *call)
+{
+    return (size_t)(call->resolved.shape.shard_rows * call->resolved.shape.table_stride);
+}
+
 void stage_call_allocate(struct stage_call *call)
 {
     posemb_desc resolved;
@@ -47,7 +58,13 @@ void stage_call_allocate(struct stage_call *call)
         posemb__call_resolve(&resolved, &call->shape, &call->resolved, &error) != POSEMB_OK)
         fail_msg("not a call: %s", error.message);
     for (int i = 0; i < POSEMB__INPUTS; i++)
-        call->input[i] = allocate((size_t)call->resolved.input[i].bytes, 0);
+        if (!is_other_part(i))
+            call->input[i] = allocate(
+                i == POSEMB__TABLE ? table_bytes(call) : (size_t)call->resolved.input[i].bytes, 0);
+    for (int k = 1; k < (int)POSEMB_PARTS_MAX; k++)
+        call->input[POSEMB__TABLE + k] =
+            (char *)call->input[POSEMB__TABLE] +
+            (size_t)k * call->resolved.shape.part_rows * call->resolved.shape.table_stride;
     for (int i = 0; i < STAGE_RESULTS; i++) {
         const uint64_t bytes =
             i == STAGE_OUT ? call->resolved.out.bytes : call->resolved.output[i].bytes;
@@ -61,7 +78,8 @@ void stage_call_allocate(struct stage_call *call)
 void stage_call_free(struct stage_call *call)
 {
     for (int i = 0; i < POSEMB__INPUTS; i++)
-        free(call->input[i]);
+        if (!is_other_part(i))
+            free(call->input[i]);
     for (int i = 0; i < STAGE_RESULTS; i++) {
         free(call->expected[i]);
         free(call->found[i]);

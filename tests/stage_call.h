@@ -15,7 +15,8 @@ struct stage_call {
     posemb_desc desc;
     posemb_shape shape;
     struct posemb__call resolved;
-    void *input[POSEMB__INPUTS];  /* input[k] has resolved.input[k].bytes */
+    void *input[POSEMB__INPUTS];  /* input[k] has resolved.input[k].bytes; the parts of the token
+                                     table follow each other in its memory */
     bool wanted[POSEMB__OUTPUTS]; /* where the description has it */
     bool in_place;                /* ADD: rows are the output */
     size_t size[STAGE_RESULTS];   /* 0: not wanted */

@@ -792,9 +792,8 @@ static void test_agrees_with_the_storages(void **state)
 
 static void test_accepts_names_of_any_text(void **state)
 {
-    static const char *const names[] = {"../../a", "\xff\xfe", "a b\n\"",
-                                        "123456789012345678901234567890123456789012345678901234567"
-                                        "890123"};
+    static const char longest[] = "123456789 123456789 123456789 123456789 123456789 123456789 123";
+    static const char *const names[] = {"../../a", "\xff\xfe", "a b\n\"", longest};
 
     (void)state;
     start(3, 4, 0);

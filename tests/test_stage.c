@@ -32,7 +32,7 @@ enum factor {
     ROWS,
     OUT,
     POSITION, /* sinusoids in pairs, in halves, none, and tables of four storage types */
-    EXTRAS,   /* none, one of each storage, four */
+    EXTRAS,   /* none, one of each storage but blocks, four; from 6 on one of blocks */
     NORM,
     GAMMA,
     BETA,
@@ -40,11 +40,12 @@ enum factor {
     ROUNDING,
     PROMPTS,
     SHARED, /* positions that are those of the column */
+    PARTS,  /* the token table in several buffers */
     DIM,    /* a class of rows of one length when folded */
     FACTORS
 };
 
-static const unsigned value_count[FACTORS] = {3, 4, 3, 3, 7, 6, 3, 3, 2, 3, 2, 2, 2, 5};
+static const unsigned value_count[FACTORS] = {3, 4, 3, 3, 7, 6, 3, 3, 2, 3, 2, 2, 2, 2, 5};
 
 static const uint32_t dims[5][4] = {{1, 3, 9, 16},
                                     {64, 33, 63, 50},
@@ -75,9 +76,10 @@ static bool is_valid(const struct program *program)
     const posemb_operation operation = (posemb_operation)(v[OPERATION] + 1);
     const bool none = v[POSITION] == 2;
 
-    return !(operation != POSEMB_ENCODE && (v[TABLE] || v[PROMPTS])) &&
+    return !(operation != POSEMB_ENCODE && (v[TABLE] || v[PROMPTS] || v[PARTS])) &&
            !(operation != POSEMB_ADD && v[ROWS] && !v[PROMPTS]) &&
            !(operation == POSEMB_TABLE && none) && !(none && v[SHARED]) &&
+           !(v[PARTS] && v[EXTRAS] == 5) /* parameters enough for every device */ &&
            !(v[ROUNDING] && operation == POSEMB_ENCODE && v[TABLE] == 3) &&
            !(!v[NORM] && (v[GAMMA] || v[BETA] || v[NORM_STORAGE])) &&
            !(v[NORM] != 2 && v[GAMMA] == 1) && !(v[NORM_STORAGE] && v[GAMMA] == 2 && v[BETA]);
@@ -198,7 +200,8 @@ static void draw_extras(struct support_random *random, unsigned value, posemb_de
     for (uint32_t k = 0; k < count; k++) {
         desc->extras[k].ids = (posemb_extra_ids)draw(random, 1, 3);
         desc->extras[k].id_type = (posemb_number_type)draw(random, 0, POSEMB_INT64);
-        desc->extras[k].table = draw_table(random, count == 1 ? value - 1 : k);
+        desc->extras[k].table =
+            draw_table(random, count > 1 ? k : (value > 5 ? value - 2 : value - 1));
         desc->extras[k].scale = draw_factor(random);
     }
 }
@@ -241,6 +244,7 @@ static void draw_desc(struct support_random *random, const struct program *progr
     desc->token_scale = draw_factor(random);
     desc->prompt_scale = draw_factor(random);
     desc->tokens = draw_table(random, v[TABLE]);
+    desc->table_parts = v[PARTS] ? (uint32_t)draw(random, 2, POSEMB_PARTS_MAX) : 0;
     desc->rows_storage = (posemb_storage)(v[ROWS] + 1);
     desc->out_storage = (posemb_storage)(v[OUT] + 1);
     desc->soft_prompts = v[PROMPTS];
@@ -255,10 +259,18 @@ static void draw_desc(struct support_random *random, const struct program *progr
     desc->concurrency = 1;
 }
 
+static posemb_storage resolved_storage(posemb_storage storage)
+{
+    return storage == POSEMB_STORAGE_DEFAULT ? POSEMB_F32 : storage;
+}
+
 /* Strides that leave gaps, of whole elements, now and then. */
 static uint64_t draw_stride(struct support_random *random, uint32_t dim, posemb_storage storage)
 {
-    return chance(random, 3) ? (dim + (uint64_t)draw(random, 1, 20)) * posemb__storage_size(storage)
+    const posemb_storage_info *info = posemb_storage_find(resolved_storage(storage));
+
+    return chance(random, 3) ? posemb_storage_row_bytes(info->storage, dim) +
+                                   (uint64_t)draw(random, 1, 20) * info->alignment
                              : 0;
 }
 
@@ -275,6 +287,12 @@ static void draw_shape(struct support_random *random, const posemb_desc *desc, b
     if (desc->operation == POSEMB_ENCODE && chance(random, 3)) {
         shape->shard_first = (uint64_t)draw(random, 0, VOCAB - 1);
         shape->shard_rows = (uint64_t)draw(random, 1, VOCAB - (int64_t)shape->shard_first);
+    }
+    if (desc->table_parts && chance(random, 2)) {
+        const uint64_t rows = shape->shard_rows ? shape->shard_rows : VOCAB;
+        const uint64_t least = (rows + desc->table_parts - 1) / desc->table_parts;
+
+        shape->part_rows = least + (uint64_t)draw(random, 0, 3);
     }
     if (desc->soft_prompts)
         shape->prompt_rows = (uint64_t)draw(random, 0, 5);
@@ -325,14 +343,56 @@ static void fill_row(struct support_random *random, void *row, uint32_t count,
     }
 }
 
+/* Any bytes, but scales that floats can bear, mostly. */
+static void fill_blocks(struct support_random *random, unsigned char *row, uint32_t dim,
+                        posemb_storage storage)
+{
+    static const uint16_t specials[] = {0, 0x8000, 1, 0x83ff, 0x7bff, 0x7c00, 0xfc00, 0x7e01};
+    const posemb_storage_info *info = posemb_storage_find(storage);
+    const bool hard = chance(random, 6);
+
+    for (uint32_t block = 0; block < dim / info->block; block++, row += info->block_bytes) {
+        uint16_t halves[2];
+
+        for (uint32_t i = 0; i < info->block_bytes; i++)
+            row[i] = (unsigned char)support_random_bits(random);
+        for (int i = 0; i < 2; i++)
+            halves[i] = hard && chance(random, 4)
+                            ? specials[draw(random, 0, 7)]
+                            : posemb__to_f16(0.02f * support_random_float(random));
+        posemb__set_block_halves(row, storage, halves[0], halves[1]);
+    }
+}
+
+/* Rows of a table of blocks, with the gaps between them as they are. */
+static void fill_block_rows(struct support_random *random, const struct stage_call *call, int input,
+                            posemb_storage storage)
+{
+    const uint32_t dim = call->desc.dim;
+    const uint64_t row = posemb_storage_row_bytes(storage, dim);
+    const uint64_t bytes = call->resolved.input[input].bytes;
+    uint64_t stride = call->resolved.shape.table_stride;
+
+    if (input == POSEMB__POSITION_TABLE)
+        stride = call->resolved.shape.position_table_stride;
+    if (input >= POSEMB__EXTRA_TABLE)
+        stride = call->resolved.shape.extras[input - POSEMB__EXTRA_TABLE].table_stride;
+    for (uint64_t at = 0; at + row <= bytes; at += stride)
+        fill_blocks(random, (unsigned char *)call->input[input] + at, dim, storage);
+}
+
 static void fill_elements(struct support_random *random, const struct stage_call *call, int input,
                           posemb_storage storage)
 {
-    const posemb_storage resolved = storage == POSEMB_STORAGE_DEFAULT ? POSEMB_F32 : storage;
+    const posemb_storage resolved = resolved_storage(storage);
     const uint64_t size = posemb__storage_size(resolved);
     const uint64_t count = call->resolved.input[input].bytes / size;
     char *place = call->input[input];
 
+    if (posemb_storage_find(resolved)->block > 1) {
+        fill_block_rows(random, call, input, resolved);
+        return;
+    }
     for (uint64_t c = 0; c < count; c += call->desc.dim) {
         const uint64_t left = count - c;
 
@@ -365,7 +425,8 @@ static void fill(struct support_random *random, struct stage_call *call)
     const int64_t positions =
         desc->position_kind == POSEMB_LEARNED ? (int64_t)call->shape.position_rows : 100000;
 
-    fill_elements(random, call, POSEMB__TABLE, desc->tokens.storage);
+    for (int k = 0; k < (int)POSEMB_PARTS_MAX; k++)
+        fill_elements(random, call, POSEMB__TABLE + k, desc->tokens.storage);
     fill_elements(random, call, POSEMB__ROWS, desc->rows_storage);
     fill_elements(random, call, POSEMB__POSITION_TABLE, desc->position_table.storage);
     fill_elements(random, call, POSEMB__GAMMA, desc->norm_storage);
@@ -413,16 +474,16 @@ static void print_case(const void *data, const char *what)
     const unsigned *v = context->program->value;
     const posemb_desc *desc = &context->call->desc;
 
-    print_error("%s: D %u [%" PRIu64 ", %" PRIu64
-                "]; operation %u table %u rows %u out %u position %u "
-                "extras %u norm %u gamma %u beta %u norm_storage %u rounding %u prompts %u shared "
-                "%u; rule %d "
-                "padding %d pads %d consumer %d in place %d; token scale %a epsilon %a\n",
-                what, desc->dim, context->call->shape.batch, context->call->shape.length,
-                v[OPERATION], v[TABLE], v[ROWS], v[OUT], v[POSITION], v[EXTRAS], v[NORM], v[GAMMA],
-                v[BETA], v[NORM_STORAGE], v[ROUNDING], v[PROMPTS], v[SHARED], (int)desc->positions,
-                (int)desc->padding, (int)desc->pad_policy, (int)desc->consumer,
-                context->call->in_place, (double)desc->token_scale, (double)desc->epsilon);
+    print_error(
+        "%s: D %u [%" PRIu64 ", %" PRIu64 "]; operation %u table %u rows %u out %u position %u "
+        "extras %u norm %u gamma %u beta %u norm_storage %u rounding %u prompts %u shared "
+        "%u parts %u; rule %d "
+        "padding %d pads %d consumer %d in place %d; token scale %a epsilon %a\n",
+        what, desc->dim, context->call->shape.batch, context->call->shape.length, v[OPERATION],
+        v[TABLE], v[ROWS], v[OUT], v[POSITION], v[EXTRAS], v[NORM], v[GAMMA], v[BETA],
+        v[NORM_STORAGE], v[ROUNDING], v[PROMPTS], v[SHARED], desc->table_parts,
+        (int)desc->positions, (int)desc->padding, (int)desc->pad_policy, (int)desc->consumer,
+        context->call->in_place, (double)desc->token_scale, (double)desc->epsilon);
 }
 
 /* What was seen, of which none may be missing. */
@@ -461,8 +522,8 @@ static posemb_engine *make_engine(posemb_session *session)
 }
 
 static void run_program(posemb_session *session, struct support_random *random,
-                        const struct program *program, int calls, bool small,
-                        struct coverage *coverage)
+                        const struct program *program, void (*change)(posemb_desc *desc, int i),
+                        int calls, bool small, struct coverage *coverage)
 {
     posemb_engine *engine = make_engine(session); /* its programs go with it */
 
@@ -472,6 +533,8 @@ static void run_program(posemb_session *session, struct support_random *random,
         posemb_desc desc;
 
         draw_desc(random, program, &desc);
+        if (change)
+            change(&desc, i);
         make_call(random, &desc, small, &call);
         if (getenv("POSEMB_TEST_TRACE"))
             print_case(&context, "running");
@@ -504,7 +567,7 @@ static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **stat
 
     memset(&coverage, 0, sizeof coverage);
     for (size_t i = 0; i < count; i++)
-        run_program(*state, &random, &programs[i], small ? 4 : 10, small, &coverage);
+        run_program(*state, &random, &programs[i], NULL, small ? 4 : 10, small, &coverage);
     print_message("level %s: %zu programs, %zu calls\n", test_level(), count, coverage.calls);
     assert_true(coverage.calls > 0);
     if (count < all)
@@ -512,6 +575,67 @@ static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **stat
     assert_true(coverage.clamped > 0 && coverage.nan_rows > 0);
     assert_true(coverage.prompts > 0 && coverage.shards > 0 && coverage.in_place > 0);
     assert_true(coverage.sums > 0 && coverage.extras_bad > 0);
+}
+
+/* ---- Tables of blocks */
+
+/* Rows of whole blocks, of one length when folded. */
+static void choose_blocks(posemb_desc *desc, int i)
+{
+    const bool large = desc->tokens.storage > POSEMB_Q5_1 ||
+                       desc->position_table.storage > POSEMB_Q5_1 ||
+                       desc->extras[0].table.storage > POSEMB_Q5_1;
+
+    desc->dim = large ? (uint32_t[]){768, 1024}[i % 2] : (uint32_t[]){288, 480, 512, 384}[i % 4];
+}
+
+/* A grid whose segments begin within a vector of channels. */
+static void choose_blocks_and_grid(posemb_desc *desc, int i)
+{
+    choose_blocks(desc, i);
+    desc->positions = POSEMB_POSITIONS_EXPLICIT;
+    desc->padding = POSEMB_PADDING_NONE;
+    desc->pad_policy = POSEMB_PAD_COMPUTED;
+    desc->grid.axes = 2;
+    desc->grid.dim[0] = 20 + 2 * (uint32_t)i;
+    desc->grid.dim[1] = desc->dim - desc->grid.dim[0];
+}
+
+/* Each type as that of tokens, positions and extra tables, with and without a norm, parts, shared
+ * positions; on a grid. */
+static void test_blocks_have_the_bits_of_the_reference(void **state)
+{
+    const unsigned first = POSEMB_Q8_0 - 1;
+    const unsigned types = POSEMB__STORAGES - first;
+    const char *wanted = getenv("POSEMB_TEST_PROGRAMS");
+    const unsigned most = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 3 * types;
+    struct support_random random = support_random_from(9);
+    struct coverage coverage;
+
+    memset(&coverage, 0, sizeof coverage);
+    for (unsigned k = 0; k < 3 * types && k < most; k++) {
+        const unsigned t = k % types;
+        const struct program sums = {.value = {[TABLE] = first + t,
+                                               [OUT] = t % 3,
+                                               [POSITION] = t / 2 % 2,
+                                               [SHARED] = t % 2,
+                                               [PARTS] = t / 4 % 2}};
+        const struct program norms = {.value = {[TABLE] = first + t,
+                                                [POSITION] = 3 + first + (t + 3) % types,
+                                                [EXTRAS] = 6 + (t + 7) % types,
+                                                [NORM] = 1 + t % 2,
+                                                [PROMPTS] = t / 2 % 2}};
+        const struct program grid = {.value = {[TABLE] = first + t, [POSITION] = (t + 1) % 2}};
+
+        if (k < types)
+            run_program(*state, &random, &sums, choose_blocks, 4, true, &coverage);
+        else if (k < 2 * types)
+            run_program(*state, &random, &norms, choose_blocks, 4, true, &coverage);
+        else
+            run_program(*state, &random, &grid, choose_blocks_and_grid, 2, true, &coverage);
+    }
+    if (most >= 3 * types)
+        assert_true(coverage.shards > 0 && coverage.clamped > 0 && coverage.prompts > 0);
 }
 
 /* Beyond what a work-group of a GPU can hold. */
@@ -542,6 +666,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_pair_of_choices_has_the_bits_of_the_reference),
+        cmocka_unit_test(test_blocks_have_the_bits_of_the_reference),
         cmocka_unit_test(test_long_rows_are_normalised),
     };
 

@@ -115,10 +115,11 @@ typedef struct posemb_engine_options {
                                       under POSEMB_CONSUMER_STREAMED, where the compiler can */
     uint64_t follows_threshold;  /**< 0: 24 MiB; the same under POSEMB_CONSUMER_FOLLOWS: an output
                                     far  larger than the cache is gone before it is read */
-    uint64_t largest_buffer; /**< 0: the device's largest allocation, which a larger number does not
+    uint64_t
+        largest_buffer;      /**< 0: the device's largest allocation, which a larger number does not
                                   exceed; bytes of the buffers that posemb_split_table() counts on */
-    posemb_cache_mode cache;     /**< 0: the environment decides, see there */
-    const char *cache_folder;    /**< NULL: posemb_cache_folder(); copied */
+    posemb_cache_mode cache; /**< 0: the environment decides, see there */
+    const char *cache_folder; /**< NULL: posemb_cache_folder(); copied */
     uint64_t cache_limit;    /**< 0: 64 MiB; bytes of all files in the cache folder; beyond them the
                                 least    recently used go first */
     posemb_log_function log; /**< NULL: no messages */
@@ -151,8 +152,8 @@ POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *eng
 /**
  * The fewest equal parts in which a token table fits the buffers of the device, where its largest
  * allocation is smaller than the table (phones: less than 1 GiB): posemb_desc.table_parts and
- * posemb_shape.part_rows. Part k has the rows k * part_rows ... of the table, from the first byte of
- * the first to the last byte of the last.
+ * posemb_shape.part_rows. Part k has the rows k * part_rows ... of the table, from the first byte
+ * of the first to the last byte of the last.
  *
  * @param rows       Of the table, or of the shard that is here.
  * @param stride     Bytes from row to row: posemb_storage_row_bytes() where they are dense.

@@ -764,8 +764,10 @@ says stderr cut.gguf
 
 run 0 identify tables.gguf:f16.weight
 says stdout "sinusoidal: " vaswani "float16" "posemb table --convention vaswani --dim 32"
-run 1 identify tables.gguf:q8.weight
-says stdout "rows"
+run 1 identify --json tables.gguf:q8.weight
+cp stdout blocks.json
+run 1 identify --json q8_floats.npy
+holds "identify takes blocks as their floats" cmp stdout blocks.json
 run 1 identify tables.gguf:other.weight
 says stderr '"other.weight"' IQ4_NL
 run 1 identify tables.gguf:absent

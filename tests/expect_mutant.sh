@@ -14,6 +14,7 @@ bench) arguments=(--device 0 --shape 2x64x96 --json "$folder/bench.jsonl") ;;
 verify) arguments=(--device 0) ;;
 esac
 if [ "$outcome" = differs ]; then
+    [ "$subcommand" != verify ] || arguments+=(--stop)
     expected=1
 else
     expected=0

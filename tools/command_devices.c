@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,9 @@ static void examine(struct finding *finding)
     char index[24];
 
     snprintf(index, sizeof index, "%zu", finding->info.index);
-    finding->ran = target_open(index, SELFTEST_CACHE, &target, &finding->error) == POSEMB_OK &&
-                   selftest_run(&target, true, &finding->selftest, &finding->error) == POSEMB_OK;
+    finding->ran =
+        target_open(index, SELFTEST_CACHE, &target, &finding->error) == POSEMB_OK &&
+        selftest_run(&target, SELFTEST_QUICK, &finding->selftest, &finding->error) == POSEMB_OK;
     target_close(&target);
 }
 

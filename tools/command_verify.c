@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const char help[] =
-    "usage: posemb verify [--device DEV|all]\n\n"
+    "usage: posemb verify [--device DEV|all] [--stop]\n\n"
     "Run many shapes, conventions, positions and whole stages (named by the type of their tokens "
     "and "
     "the\n"
@@ -17,21 +17,24 @@ static const char help[] =
     "whose\n"
     "bits are right. Exit status 1 where any differ.\n\n"
     "  --device  a number of posemb devices, name:SUBSTRING, reference, or all; default\n"
-    "            $POSEMB_DEVICE, else the first usable device\n";
+    "            $POSEMB_DEVICE, else the first usable device\n"
+    "  --stop    go no further than the first convention or stage where any differ\n";
 
 static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
                                               {"device", required_argument, NULL, OPTION_DEVICE},
+                                              {"stop", no_argument, NULL, OPTION_STOP},
                                               {NULL, 0, NULL, 0}};
 
 static int verify_target(const struct target *target, void *context)
 {
+    const struct stage_options *options = context;
     struct selftest selftest;
     posemb_error error;
 
-    (void)context;
     printf("%s\n", target_name(target));
     fflush(stdout);
-    if (selftest_run(target, false, &selftest, &error) != POSEMB_OK)
+    if (selftest_run(target, options->stop ? SELFTEST_UNTIL_DIFFERENT : SELFTEST_WHOLE, &selftest,
+                     &error) != POSEMB_OK)
         return command_failed(&error);
     for (size_t i = 0; i < selftest.group_count; i++) {
         const struct selftest_group *group = &selftest.groups[i];
@@ -54,7 +57,7 @@ int command_verify(int count, char **arguments)
 
     if (worst != EXIT_DONE)
         return worst < 0 ? EXIT_DONE : worst;
-    if (target_for_each(options.device, SELFTEST_CACHE, verify_target, NULL, &visited, &worst,
+    if (target_for_each(options.device, SELFTEST_CACHE, verify_target, &options, &visited, &worst,
                         &error) != POSEMB_OK)
         return command_failed(&error);
     if (visited == 0) {

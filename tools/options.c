@@ -341,6 +341,9 @@ static int take_option(const char *command, int letter, struct stage_options *pa
     case OPTION_OUT:
         parsed->out = optarg;
         return EXIT_DONE;
+    case OPTION_STOP:
+        parsed->stop = true;
+        return EXIT_DONE;
     case OPTION_ALLOW_BAD_IDS:
         parsed->allow_bad_ids = true;
         return EXIT_DONE;

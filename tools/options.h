@@ -40,6 +40,7 @@ struct stage_options {
     bool has_pad_id;  /* desc.pad_id */
     bool has_epsilon; /* desc.epsilon */
     bool allow_bad_ids;
+    bool stop; /* at the first difference */
 };
 
 /* Letters of getopt_long() for the options of a stage; every subcommand lists those it takes. */
@@ -91,7 +92,8 @@ enum {
     OPTION_OUT_TYPE,
     OPTION_BAD_IDS,
     OPTION_PROMPTS,
-    OPTION_SUM_OUT
+    OPTION_SUM_OUT,
+    OPTION_STOP
 };
 
 /* The rows of an option table that name the sinusoids, for those who list their own after them. */

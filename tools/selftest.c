@@ -5,6 +5,7 @@
 #include "status.h"
 #include "xorshift.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -254,16 +255,23 @@ static posemb_status run_convention(const struct target *target, bool quick,
     return status;
 }
 
-posemb_status selftest_run(const struct target *target, bool quick, struct selftest *selftest,
-                           posemb_error *error)
+static bool is_over(enum selftest_extent extent, const struct selftest *selftest)
 {
+    return extent == SELFTEST_UNTIL_DIFFERENT && selftest->differing > 0;
+}
+
+posemb_status selftest_run(const struct target *target, enum selftest_extent extent,
+                           struct selftest *selftest, posemb_error *error)
+{
+    const bool quick = extent == SELFTEST_QUICK;
     const size_t stages = quick ? 1 : selftest_stage_count();
     posemb_status status = POSEMB_OK;
 
     memset(selftest, 0, sizeof *selftest);
-    for (size_t c = 0; status == POSEMB_OK && c < posemb_convention_count(); c++)
+    for (size_t c = 0;
+         status == POSEMB_OK && !is_over(extent, selftest) && c < posemb_convention_count(); c++)
         status = run_convention(target, quick, posemb_convention_at(c), selftest, error);
-    for (size_t i = 0; status == POSEMB_OK && i < stages; i++) {
+    for (size_t i = 0; status == POSEMB_OK && !is_over(extent, selftest) && i < stages; i++) {
         status = selftest_stage_run(target, i, &selftest->groups[selftest->group_count], error);
         add_group(selftest);
     }

@@ -4,8 +4,6 @@
 
 #include "target.h"
 
-#include <stdbool.h>
-
 /* What one group of cases found: an operation with a convention, or a whole stage. */
 struct selftest_group {
     posemb_operation operation;
@@ -30,10 +28,15 @@ struct selftest {
 /* What is tested is what the driver's compiler makes now, not what it made once. */
 #define SELFTEST_CACHE POSEMB_CACHE_MEMORY
 
-/* `quick`: a few cases of a few groups, which run every piece of the kernels (posemb devices); else
- * all (posemb verify). */
-posemb_status selftest_run(const struct target *target, bool quick, struct selftest *selftest,
-                           posemb_error *error);
+/* How far it goes. */
+enum selftest_extent {
+    SELFTEST_QUICK, /* a few cases of a few groups, which run every piece of the kernels */
+    SELFTEST_WHOLE,
+    SELFTEST_UNTIL_DIFFERENT /* the same, up to the first convention or stage that differs */
+};
+
+posemb_status selftest_run(const struct target *target, enum selftest_extent extent,
+                           struct selftest *selftest, posemb_error *error);
 
 /* "encode", "add", "table". */
 const char *operation_name(posemb_operation operation);

@@ -1,5 +1,5 @@
-/* The filling of posemb_error. Apart from the statuses' names, so that libraries beside posemb may have
- * it too. */
+/* The filling of posemb_error. Apart from the statuses' names, so that libraries beside posemb may
+ * have it too. */
 #include "status.h"
 
 #include <ctype.h>

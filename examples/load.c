@@ -46,7 +46,7 @@ static void run(posemb_session *session, const char *path)
     posemb_args args = *posemb_loaded_args(stage);
     args.shape.batch = 1;
     args.shape.length = LENGTH;
-    const size_t size = LENGTH * posemb_loaded_desc(stage)->dim * sizeof(float);
+    const size_t size = sizeof(float) * LENGTH * posemb_loaded_desc(stage)->dim;
     check(posemb_session_upload(session, ids, sizeof ids, &args.ids.mem, &error), &error);
     check(posemb_session_upload(session, NULL, size, &args.out.mem, &error), &error);
     check(posemb_enqueue(plan, queue, &args, 0, NULL, NULL, &error), &error);

@@ -63,9 +63,10 @@ posemb_status bench_rules_run(posemb_session *session, uint32_t batch, uint32_t 
                               uint32_t dim, struct bench_rules *result, posemb_error *error);
 
 /* Parts of the stage beside the plain one, and each beside the best copy of the same bytes. */
-enum { BENCH_PARTS = 13 };
+enum { BENCH_PARTS = 23 };
 
 struct bench_parts {
+    size_t count; /* of those that the shape can have: blocks are not of any D */
     const char *name[BENCH_PARTS];
     double seconds[BENCH_PARTS]; /* the smallest of `repeats` samples, interleaved; [0] is the plain
                                     stage: float tables, sinusoids, no norm */

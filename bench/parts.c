@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARMUPS = 2, TYPES = 2, STORAGES = POSEMB_I8 + 1 };
+enum { WARMUPS = 2, TYPES = 2, STORAGES = POSEMB__STORAGES + 1 };
 
-static const double parts_seconds = 12.0; /* for all parts of a shape */
+static const double parts_seconds = 20.0; /* for all parts of a shape */
 
 static const struct part {
     const char *name;
@@ -32,6 +32,16 @@ static const struct part {
     {"f16 table", POSEMB_F16, POSEMB_F32, false, false, POSEMB_NORM_NONE},
     {"bf16 table", POSEMB_BF16, POSEMB_F32, false, false, POSEMB_NORM_NONE},
     {"int8 table", POSEMB_I8, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q8_0 table", POSEMB_Q8_0, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q4_0 table", POSEMB_Q4_0, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q4_1 table", POSEMB_Q4_1, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q5_0 table", POSEMB_Q5_0, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q5_1 table", POSEMB_Q5_1, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q2_K table", POSEMB_Q2_K, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q3_K table", POSEMB_Q3_K, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q4_K table", POSEMB_Q4_K, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q5_K table", POSEMB_Q5_K, POSEMB_F32, false, false, POSEMB_NORM_NONE},
+    {"Q6_K table", POSEMB_Q6_K, POSEMB_F32, false, false, POSEMB_NORM_NONE},
     {"f16 output", POSEMB_F32, POSEMB_F16, false, false, POSEMB_NORM_NONE},
     {"bf16 output", POSEMB_F32, POSEMB_BF16, false, false, POSEMB_NORM_NONE},
     {"f16 table and output", POSEMB_F16, POSEMB_F16, false, false, POSEMB_NORM_NONE},
@@ -43,6 +53,7 @@ static const struct part {
 
 /* One part, ready to launch. */
 struct candidate {
+    const struct part *part;
     struct workload_call call;
     struct stream stream; /* copies of the same bytes */
     double samples[WORKLOAD_REPEATS_MAX];
@@ -57,7 +68,8 @@ struct run {
     float *floats; /* positions [length, D], types [2, D], gamma [D], beta [D], scales [V] */
     size_t float_count;
     cl_mem device_floats;
-    struct candidate candidates[BENCH_PARTS];
+    struct candidate candidates[BENCH_PARTS]; /* those whose rows the shape can have */
+    size_t count;
 };
 
 /* Where each lies in run->floats. */
@@ -96,18 +108,41 @@ static posemb_status make_floats(struct run *run, posemb_error *error)
                                  &run->device_floats, error);
 }
 
-/* The workload's table in another storage; of I8 it is any bytes. */
+/* Any bits, with scales of blocks that floats can bear. */
+static void fill_blocks(unsigned char *table, size_t blocks, posemb_storage storage)
+{
+    const size_t bytes = posemb_storage_find(storage)->block_bytes;
+    uint64_t state = 5;
+
+    for (size_t i = 0; i < blocks * bytes; i++)
+        table[i] = (unsigned char)(xorshift_next(&state) >> 32);
+    for (size_t b = 0; b < blocks; b++)
+        posemb__set_block_halves(table + b * bytes, storage, (uint16_t)(0x1800 + b % 1024),
+                                 (uint16_t)(0x9800 + b % 1024));
+}
+
+/* Bytes of the workload's table in another storage. */
+static size_t table_size(const struct run *run, posemb_storage storage)
+{
+    return (size_t)(run->workload.shape.vocab *
+                    posemb_storage_row_bytes(storage, run->workload.desc.dim));
+}
+
+/* The workload's table in another storage; of I8 and blocks it is any bytes. */
 static posemb_status make_table(struct run *run, posemb_storage storage, posemb_error *error)
 {
     const struct workload *workload = &run->workload;
     const size_t count = (size_t)workload->shape.vocab * workload->desc.dim;
-    const size_t size = count * posemb__storage_size(storage) + STREAM_PADDING;
+    const posemb_storage_info *info = posemb_storage_find(storage);
+    const size_t size = table_size(run, storage) + STREAM_PADDING;
     unsigned char *table = calloc(1, size);
 
     run->tables[storage] = table;
     if (!table)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %zu bytes", size);
-    for (size_t i = 0; i < count; i++) {
+    if (info->block > 1)
+        fill_blocks(table, count / info->block, storage);
+    for (size_t i = 0; info->block == 1 && i < count; i++) {
         if (storage == POSEMB_I8)
             table[i] = (unsigned char)(int32_t)(workload->table[i] * 127.0f);
         else
@@ -162,10 +197,18 @@ static void set_args(struct run *run, const struct part *part, struct candidate 
         .out = run->workload.expected};
 }
 
+/* Blocks have rows of their multiples alone. */
+static void choose_parts(struct run *run)
+{
+    for (size_t i = 0; i < BENCH_PARTS; i++)
+        if (posemb_storage_row_bytes(parts[i].table, run->workload.desc.dim) > 0)
+            run->candidates[run->count++].part = &parts[i];
+}
+
 static posemb_status prepare(struct run *run, size_t index, posemb_error *error)
 {
     struct candidate *candidate = &run->candidates[index];
-    const struct part *part = &parts[index];
+    const struct part *part = candidate->part;
     const posemb_desc desc = desc_of(run, part);
     const uint64_t count = run->workload.tokens * desc.dim;
     posemb_status status = POSEMB_OK;
@@ -178,8 +221,8 @@ static posemb_status prepare(struct run *run, size_t index, posemb_error *error)
     status = posemb_plan_create(posemb_session_engine(run->session), &desc, &candidate->call.plan,
                                 error);
     if (status == POSEMB_OK)
-        status = stream_create(run->session, posemb__storage_size(part->table),
-                               posemb__storage_size(part->out), count, &candidate->stream, error);
+        status =
+            stream_create(run->session, part->table, part->out, count, &candidate->stream, error);
     return status;
 }
 
@@ -213,10 +256,10 @@ static posemb_status sample_part(struct run *run, size_t index, uint32_t set, ui
 
 static void summarize(struct run *run, struct bench_parts *result)
 {
-    for (size_t i = 0; i < BENCH_PARTS; i++) {
+    for (size_t i = 0; i < run->count; i++) {
         struct candidate *candidate = &run->candidates[i];
 
-        result->name[i] = parts[i].name;
+        result->name[i] = candidate->part->name;
         result->seconds[i] = samples_smallest(candidate->samples, result->repeats);
         result->copy_seconds[i] = samples_smallest(candidate->copies[0], result->repeats);
         for (size_t v = 1; v < candidate->stream.count; v++) {
@@ -236,13 +279,13 @@ static posemb_status measure(struct run *run, struct bench_parts *result, posemb
     double round;
 
     for (int n = 0; n < WARMUPS; n++)
-        for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++)
+        for (size_t i = 0; status == POSEMB_OK && i < run->count; i++)
             status = sample_part(run, i, set++, 0, error);
     round = (clock_seconds() - begin) / WARMUPS;
     result->repeats = workload_repeats(parts_seconds, round);
     for (uint32_t n = 0; n < result->repeats; n++)
-        for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++)
-            status = sample_part(run, (i + n) % BENCH_PARTS, set++, n, error);
+        for (size_t i = 0; status == POSEMB_OK && i < run->count; i++)
+            status = sample_part(run, (i + n) % run->count, set++, n, error);
     if (status == POSEMB_OK)
         summarize(run, result);
     return status;
@@ -256,7 +299,7 @@ static void release_mem(cl_mem mem)
 
 static void release(struct run *run)
 {
-    for (size_t i = 0; i < BENCH_PARTS; i++) {
+    for (size_t i = 0; i < run->count; i++) {
         posemb_plan_destroy(run->candidates[i].call.plan);
         stream_destroy(&run->candidates[i].stream);
     }
@@ -286,8 +329,10 @@ posemb_status bench_parts_run(posemb_session *session, uint32_t batch, uint32_t 
         free(run);
         return status;
     }
+    choose_parts(run);
+    result->count = run->count;
     status = make_floats(run, error);
-    for (size_t i = 0; status == POSEMB_OK && i < BENCH_PARTS; i++) {
+    for (size_t i = 0; status == POSEMB_OK && i < run->count; i++) {
         status = prepare(run, i, error);
         if (status == POSEMB_OK)
             status = workload_call_verify(session, &run->workload, &run->candidates[i].call,

@@ -1,4 +1,4 @@
-/* Copies that read and write elements of two sizes. */
+/* Copies that read elements of one storage and write as many of another. */
 #include "stream.h"
 
 #include "status.h"
@@ -11,9 +11,8 @@
 extern const char bench_stream_source[];
 extern const size_t bench_stream_source_size;
 
-/* A step reads and writes whole vectors of 64 bytes: as many elements as the narrower type has in
- * one. */
-enum { STEP_BYTES = 64 };
+/* A step reads and writes whole vectors of so many bytes. */
+enum { VECTOR_BYTES = 64 };
 
 static cl_program build(posemb_session *session, uint64_t reads, uint64_t writes, int streamed)
 {
@@ -36,25 +35,50 @@ static void add_kernel(struct stream *stream, cl_program program, cl_uint steps,
     stream->local_size[stream->count++] = local_size;
 }
 
-posemb_status stream_create(posemb_session *session, uint64_t in_size, uint64_t out_size,
+/* The fewest that are whole vectors in both. */
+static uint64_t elements_of_step(const posemb_storage_info *in, const posemb_storage_info *out)
+{
+    uint64_t elements = in->block;
+
+    while (elements / in->block * in->block_bytes % VECTOR_BYTES != 0 ||
+           elements * out->block_bytes % VECTOR_BYTES != 0)
+        elements += in->block;
+    return elements;
+}
+
+/* Steps of one work-item that move `vectors` of them, about. */
+static cl_uint steps_of(uint64_t vectors, uint64_t reads, uint64_t writes)
+{
+    const uint64_t wide =
+        (reads > writes ? reads : writes) / 4; /* those of plain types count as one */
+
+    return (cl_uint)(wide > vectors ? 1 : (wide > 1 ? vectors / wide : vectors));
+}
+
+posemb_status stream_create(posemb_session *session, posemb_storage in, posemb_storage out,
                             uint64_t count, struct stream *stream, posemb_error *error)
 {
     const bool cpu =
         posemb_engine_resolved(posemb_session_engine(session)).shape == POSEMB_SHAPE_CPU;
-    const uint64_t narrow = in_size < out_size ? in_size : out_size;
-    const uint64_t elements = STEP_BYTES / narrow;
+    const posemb_storage_info *to = posemb_storage_find(out);
+    uint64_t elements;
+    uint64_t reads;
+    uint64_t writes;
 
     memset(stream, 0, sizeof *stream);
-    stream->in_size = in_size;
-    stream->total = (count + elements - 1) / elements;
+    stream->in = posemb_storage_find(in);
+    elements = elements_of_step(stream->in, to);
+    reads = elements / stream->in->block * stream->in->block_bytes / VECTOR_BYTES;
+    writes = elements * to->block_bytes / VECTOR_BYTES;
+    stream->total = count / elements;
     for (int streamed = 0; streamed < (cpu ? 2 : 1); streamed++) {
-        const cl_program program = build(session, in_size / narrow, out_size / narrow, streamed);
+        const cl_program program = build(session, reads, writes, streamed);
 
         stream->programs[streamed] = program;
         if (program)
-            add_kernel(stream, program, cpu ? 256 : 1, cpu ? 1 : 64);
+            add_kernel(stream, program, cpu ? steps_of(256, reads, writes) : 1, cpu ? 1 : 64);
         if (program)
-            add_kernel(stream, program, cpu ? 2048 : 1, cpu ? 1 : 256);
+            add_kernel(stream, program, cpu ? steps_of(2048, reads, writes) : 1, cpu ? 1 : 256);
     }
     if (stream->count > 0)
         return POSEMB_OK;
@@ -74,7 +98,8 @@ cl_int stream_enqueue(struct stream *stream, size_t variant, cl_command_queue qu
                       uint64_t first, cl_mem target)
 {
     const cl_kernel kernel = stream->kernels[variant];
-    const cl_ulong first_vector = first * stream->in_size / STEP_BYTES;
+    const cl_ulong first_vector =
+        first / stream->in->block * stream->in->block_bytes / VECTOR_BYTES;
     const size_t local = stream->local_size[variant];
     const size_t items =
         (size_t)((stream->total + stream->steps[variant] - 1) / stream->steps[variant]);

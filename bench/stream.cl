@@ -1,5 +1,5 @@
 /* Work-item g does `count` steps from g * count on: each reads READS vectors of 64 bytes and writes WRITES of them.
- * Build-time: READS, WRITES (1, 2, 4; one of them 1), STREAMED (0, 1: stores that bypass the cache). */
+ * Build-time: READS, WRITES (constants), STREAMED (0, 1: stores that bypass the cache). */
 #if STREAMED
 #define STORE(place, value) __builtin_nontemporal_store(value, place)
 #else

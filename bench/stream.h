@@ -1,4 +1,5 @@
-/* Copies that read and write elements of two sizes: the yardstick of a stage with that storage. */
+/* Copies that read as many bytes as elements of one storage have, and write those of another: the
+ * yardstick of a stage with that storage. */
 #ifndef POSEMB_BENCH_STREAM_H
 #define POSEMB_BENCH_STREAM_H
 
@@ -13,15 +14,15 @@ struct stream {
     size_t local_size[STREAM_VARIANTS];
     size_t count;   /* of variants that build */
     cl_ulong total; /* steps in all */
-    uint64_t in_size;
+    const posemb_storage_info *in;
 };
 
-/* Copies of `count` elements of `in_size` bytes to ones of `out_size`: 1, 2 or 4. */
-posemb_status stream_create(posemb_session *session, uint64_t in_size, uint64_t out_size,
+/* Copies of `count` elements, whole steps of them: of one block's elements or some blocks'. */
+posemb_status stream_create(posemb_session *session, posemb_storage in, posemb_storage out,
                             uint64_t count, struct stream *stream, posemb_error *error);
 void stream_destroy(struct stream *stream);
 
-/* From element `first` of `source`. Both buffers may be read or written STREAM_PADDING beyond. */
+/* From element `first` of `source`, which may be read STREAM_PADDING beyond what that takes. */
 cl_int stream_enqueue(struct stream *stream, size_t variant, cl_command_queue queue, cl_mem source,
                       uint64_t first, cl_mem target);
 

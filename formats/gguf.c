@@ -322,43 +322,6 @@ const gguf_tensor *gguf_at(const gguf_file *file, size_t index)
     return index < file->count ? &file->tensors[index] : NULL;
 }
 
-/* "FILE: tensor "NAME": PROBLEM" */
-static posemb_status fail_tensor(const gguf_file *file, const char *name, const char *problem,
-                                 posemb_error *error)
-{
-    char shown[NAME_SHOWN_SIZE];
-
-    escape_text(name, strlen(name), shown, sizeof shown);
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s: tensor \"%s\": %s",
-                        file->bytes.shown, shown, problem);
-}
-
-posemb_status gguf_find(const gguf_file *file, const char *name, const gguf_tensor **tensor,
-                        posemb_error *error)
-{
-    const gguf_tensor named = {.name = name};
-    const gguf_tensor *key = &named;
-    const gguf_tensor **found =
-        bsearch(&key, file->by_name, file->count, sizeof *file->by_name, compare_names);
-
-    if (!found)
-        return fail_tensor(file, name, "name: no tensor of the file has it", error);
-    *tensor = *found;
-    return POSEMB_OK;
-}
-
-posemb_status gguf_require_storage(const gguf_file *file, const gguf_tensor *tensor,
-                                   posemb_storage *storage, posemb_error *error)
-{
-    char problem[64];
-
-    *storage = tensor->storage;
-    if (*storage != POSEMB_STORAGE_DEFAULT)
-        return POSEMB_OK;
-    snprintf(problem, sizeof problem, "type: %s, which posemb does not read", tensor->type_name);
-    return fail_tensor(file, tensor->name, problem, error);
-}
-
 posemb_status gguf_read(const gguf_file *file, const gguf_tensor *tensor, void *destination,
                         size_t capacity, posemb_error *error)
 {
@@ -367,40 +330,4 @@ posemb_status gguf_read(const gguf_file *file, const gguf_tensor *tensor, void *
                             "%s: data: a buffer of %zu bytes for %" PRIu64, file->bytes.shown,
                             capacity, tensor->bytes);
     return file_bytes_read(&file->bytes, tensor->offset, (size_t)tensor->bytes, destination, error);
-}
-
-/* Elements of one row. With those of all rows, their number fits: gguf_open() has seen to it. */
-static uint64_t row_elements(const gguf_tensor *tensor)
-{
-    uint64_t count = 1;
-
-    for (uint32_t i = 1; i < tensor->rank; i++)
-        count *= tensor->shape[i];
-    return count;
-}
-
-posemb_status gguf_read_rows(const gguf_file *file, const gguf_tensor *tensor, uint64_t first,
-                             uint64_t count, void *destination, size_t capacity,
-                             posemb_error *error)
-{
-    const gguf_tensor_type *type = gguf_tensor_type_find(tensor->type);
-    const uint64_t rows = tensor->rank > 0 ? tensor->shape[0] : 0;
-    const uint64_t row = row_elements(tensor);
-    gguf_tensor part = *tensor;
-    char problem[128];
-
-    if (first > rows || count > rows - first) {
-        snprintf(problem, sizeof problem, "rows: %" PRIu64 " from %" PRIu64 " on, of %" PRIu64,
-                 count, first, rows);
-        return fail_tensor(file, tensor->name, problem, error);
-    }
-    if (first * row % type->block != 0 || count * row % type->block != 0) {
-        snprintf(problem, sizeof problem,
-                 "rows: %" PRIu64 " from %" PRIu64 " on are not whole blocks of %" PRIu32, count,
-                 first, type->block);
-        return fail_tensor(file, tensor->name, problem, error);
-    }
-    part.offset += first * row / type->block * type->bytes;
-    part.bytes = count * row / type->block * type->bytes;
-    return gguf_read(file, &part, destination, capacity, error);
 }

@@ -81,20 +81,6 @@ size_t gguf_count(const gguf_file *file);
 /** Tensor number `index` in the order of the file, 0 ... count - 1; NULL outside. */
 const gguf_tensor *gguf_at(const gguf_file *file, size_t index);
 
-/** Find a tensor by its exact name. */
-posemb_status gguf_find(const gguf_file *file, const char *name, const gguf_tensor **tensor,
-                        posemb_error *error);
-
-/**
- * The storage of a tensor.
- *
- * @param storage  Receives it; 0 on failure.
- * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT and a message with its name and type where there is
- *         none.
- */
-posemb_status gguf_require_storage(const gguf_file *file, const gguf_tensor *tensor,
-                                   posemb_storage *storage, posemb_error *error);
-
 /**
  * Read all bytes of a tensor, as they lie in the file.
  *
@@ -104,20 +90,6 @@ posemb_status gguf_require_storage(const gguf_file *file, const gguf_tensor *ten
  */
 posemb_status gguf_read(const gguf_file *file, const gguf_tensor *tensor, void *destination,
                         size_t capacity, posemb_error *error);
-
-/**
- * Read rows [first, first + count) of a tensor, a row being all that shares the first index of the
- * shape. Of a tensor of one dimension a row is one element: where the type has blocks, only whole
- * blocks of them can be read.
- *
- * A tensor of rank 0 has no rows.
- *
- * @return As gguf_read(), and POSEMB_INVALID_ARGUMENT for rows that are not there, or rows that do
- *         not begin and end with a block.
- */
-posemb_status gguf_read_rows(const gguf_file *file, const gguf_tensor *tensor, uint64_t first,
-                             uint64_t count, void *destination, size_t capacity,
-                             posemb_error *error);
 
 /* ---- Metadata */
 

@@ -309,7 +309,7 @@ static posemb_status choose(const tensor_file *file, const candidate_list *list,
     posemb_status status = wanted ? find_words(file, list, *wanted, &words, error)
                                   : find_any_words(file, list, &words, error);
 
-    if (status != POSEMB_OK)
+    if (status != POSEMB_OK || !words)
         return status;
 
     const prefix own = prefix_of(words);

@@ -153,7 +153,7 @@ static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a,
 #include "rows.clh"
 
 /* POSEMB_MEMORY channels of blocks. Segments of a grid may begin at any channel. */
-static inline posemb_memory posemb_load_blocks(global const uchar *row, uint channel, const uint storage)
+static inline __attribute__((always_inline)) posemb_memory posemb_load_blocks(global const uchar *row, uint channel, const uint storage)
 {
 #if POSEMB_GRID && POSEMB_CPU
     posemb_memory values;

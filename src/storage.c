@@ -229,9 +229,9 @@ _Static_assert(sizeof storages / sizeof *storages == POSEMB__STORAGES, "a row fo
 
 const posemb_storage_info *posemb_storage_find(posemb_storage storage)
 {
-    const int index = (int)storage - 1;
+    const uint32_t index = (uint32_t)storage - 1u;
 
-    return index >= 0 && index < POSEMB__STORAGES ? &storages[index].info : NULL;
+    return index < POSEMB__STORAGES ? &storages[index].info : NULL;
 }
 
 uint64_t posemb_storage_row_bytes(posemb_storage storage, uint64_t dim)

@@ -284,11 +284,14 @@ static void write_models(const char *folder)
 /* ---- GGUF: models by their keys, and blocks beside the floats that they are */
 
 static unsigned char q8_0[VOCAB][WIDE / 32 * 34], q4_k[VOCAB][WIDE / 256 * 144];
+static float wide_row[WIDE];
 static uint16_t f16_sinusoids[SINUSOIDS][WIDE_SINUSOIDS];
 
 /* Any bytes but those of a block's factors, which are F16 numbers of a likely size. */
 static void fill_blocks(void)
 {
+    for (int channel = 0; channel < WIDE; channel++)
+        wide_row[channel] = 1.0f - 0.003f * (float)channel;
     for (size_t row = 0; row < VOCAB; row++) {
         for (size_t i = 0; i < sizeof q8_0[row]; i++)
             q8_0[row][i] = (unsigned char)(i % 34 == 1 ? 0x1c + row % 3 : 37 * i + 11 * row);
@@ -337,6 +340,7 @@ static void write_gguf(const char *folder)
         {"q8.weight", "Q8_0", 2, {VOCAB, WIDE}, q8_0},
         {"q4.weight", "Q4_K", 2, {VOCAB, WIDE}, q4_k},
         {"q8.row", "Q8_0", 1, {WIDE}, q8_0},
+        {"f32.row", "F32", 1, {WIDE}, wide_row},
         {"other.weight", "IQ4_NL", 2, {1, 32}, q8_0},
         {"f16.weight", "F16", 2, {SINUSOIDS, WIDE_SINUSOIDS}, f16_sinusoids},
     };
@@ -357,7 +361,7 @@ static void write_gguf(const char *folder)
                 "general.architecture str granite\ngranite.embedding_scale f32 0.75\n", q8, 1);
     write_model(folder, "novel.gguf", "general.architecture str novel\n", q8, 1);
     write_model(folder, "bare.gguf", "", q8, 1);
-    write_model(folder, "tables.gguf", "", tables, 5);
+    write_model(folder, "tables.gguf", "", tables, 6);
     write_floats(folder, "q8_floats.npy", q8_0[0], POSEMB_Q8_0);
     write_floats(folder, "q4_floats.npy", q4_k[0], POSEMB_Q4_K);
 }

@@ -234,8 +234,6 @@ fails encode "${ids[@]}" --tokens two.safetensors:third.weight
 says stderr third.weight
 fails encode "${ids[@]}" --tokens one.safetensors:bias
 says stderr bias
-fails sentences --tokens half.safetensors --words absent.txt "a" "a"
-says stderr float16
 for file in tokens_flat.npy tokens_int.npy absent.npy absent.safetensors ids_float.npy; do
     fails encode "${ids[@]}" --tokens "$file"
     says stderr "$file"
@@ -674,6 +672,107 @@ run 0 encode --ids "$source/data/two-sentences.ids.npy" --model-file "$whole" --
 says stdout "words [220, 384] float32, positions [64, 384] float32, types [2, 384] float32" \
     "LayerNorm with epsilon 1e-12" "float32 [2, 6, 384]"
 
+echo "-- GGUF files"
+for table in q8 q4; do
+    same_bits encode "${ids[@]}" --tokens "tables.gguf:$table.weight"
+    cp out.npy blocks.npy
+    same_bits encode "${ids[@]}" --tokens "${table}_floats.npy"
+    holds "$table: blocks are the floats that they stand for" cmp out.npy blocks.npy
+done
+same_bits encode "${ids[@]}" --tokens q8_floats.npy --positions-table tables.gguf:q4.weight \
+    --types-table tables.gguf:q8.weight --norm layer --gamma tables.gguf:f32.row
+cp out.npy blocks.npy
+encode 0 "${ids[@]}" --tokens q8_floats.npy --positions-table q4_floats.npy \
+    --types-table q8_floats.npy --norm layer --gamma tables.gguf:f32.row --out out.npy
+holds "blocks of positions and types" cmp out.npy blocks.npy
+encode 0 "${ids[@]}" --tokens gemma.gguf --out out.npy
+encode 0 "${ids[@]}" --tokens tables.gguf:q8.weight --out other.npy
+holds "the only matrix of a GGUF file" cmp out.npy other.npy
+fails encode "${ids[@]}" --tokens tables.gguf
+says stderr tables.gguf '"q8.weight"' "name one"
+fails encode "${ids[@]}" --tokens tables.gguf:absent.weight
+says stderr tables.gguf '"absent.weight"'
+fails encode "${ids[@]}" --tokens tables.gguf:other.weight
+says stderr tables.gguf '"other.weight"' IQ4_NL Q8_0
+fails encode "${ids[@]}" --tokens tables.gguf:q8.row
+says stderr tables.gguf "[256]"
+fails encode "${ids[@]}" --tokens q8_floats.npy --norm layer --gamma tables.gguf:q8.row
+says stderr tables.gguf:q8.row Q8_0 "a gamma cannot have"
+fails encode "${ids[@]}" --tokens q8_floats.npy --prompts tables.gguf:q8.weight
+says stderr Q8_0 "soft prompts"
+fails encode "${ids[@]}" --tokens tables.gguf:q8.weight --scales scales.npy
+says stderr scales.npy Q8_0
+fails encode "${ids[@]}" --tokens tables.gguf:q8.weight --round-steps
+says stderr Q8_0
+fails encode "${ids[@]}" --tokens absent.gguf:x
+says stderr absent.gguf
+head -c 100 tables.gguf >cut.gguf
+fails encode "${ids[@]}" --tokens cut.gguf:q8.weight
+says stderr cut.gguf
+
+same_bits encode "${ids[@]}" --model-file bert.gguf --types types_2x3.npy
+holds "bert by its GGUF file" cmp out.npy stage.npy
+run 0 encode "${ids[@]}" --model-file bert.gguf --out out.npy
+says stdout "bert.gguf: words [10, 16] float32, positions [8, 16] float32, types [3, 16]" \
+    "model bert: words + learned positions + row 0 of types, LayerNorm with epsilon 1e-12"
+holds "without types their row 0, as llama.cpp has it" cmp out.npy bert.npy
+cp bert.gguf named.safetensors
+run 0 encode "${ids[@]}" --model-file named.safetensors --out out.npy
+holds "a file is GGUF by its first bytes" cmp out.npy bert.npy
+run 0 encode "${ids[@]}" --model-file nomic.gguf --out out.npy
+says stdout "(not used)" "model none: words + no positions + row 0 of types, LayerNorm"
+encode 0 "${both[@]}" --model none --types-table types_table.npy --norm layer "${rows[@]}" --epsilon 1e-5 \
+    --out other.npy
+holds "nomic-bert has types, a norm and rotations" cmp out.npy other.npy
+run 0 encode "${ids[@]}" --model-file nomic.gguf --positions-table positions_table.npy --norm none --out out.npy
+says stdout "no model: words + learned positions"
+holds "positions of the options" cmp out.npy typed.npy
+same_bits encode "${ids[@]}" --model-file llama.gguf
+run 0 encode "${ids[@]}" --model-file llama.gguf --out out.npy
+says stdout "words [10, 256] Q4_K" "model none: words + no positions, no norm"
+encode 0 "${ids[@]}" --tokens q4_floats.npy --model none --out other.npy
+holds "llama's stage is its rows" cmp out.npy other.npy
+run 0 encode "${ids[@]}" --model-file llama.gguf --convention t2t --out out.npy
+says stdout "no model: words + t2t sinusoids"
+for option in "--positions positions_3.npy" "--rule count"; do
+    # shellcheck disable=SC2086 # an option and its value
+    fails encode "${ids[@]}" --model-file llama.gguf $option
+    says stderr llama.gguf "no positions" "${option%% *}"
+done
+run 0 encode "${ids[@]}" --model-file gemma.gguf --out out.npy
+says stdout "words [10, 256] Q8_0" "words times 16 + no positions"
+encode 0 "${ids[@]}" --tokens q8_floats.npy --model none --scale 16 --out other.npy
+holds "gemma's scale is sqrt(D)" cmp out.npy other.npy
+run 0 encode "${ids[@]}" --model-file granite.gguf --out out.npy
+says stdout "words times 0.75 + no positions"
+run 0 encode "${ids[@]}" --model-file granite.gguf --scale 3 --out out.npy
+says stdout "words times 3 + no positions"
+fails encode "${ids[@]}" --model-file gpt2.gguf
+says stderr gpt2.gguf "a learned table" "has none"
+fails encode "${ids[@]}" --model-file novel.gguf
+says stderr novel.gguf '"novel"' --model "may be none"
+run 0 encode "${ids[@]}" --model-file novel.gguf --model none --out out.npy
+says stdout "model none: words + no positions"
+fails encode "${ids[@]}" --model-file bare.gguf
+says stderr bare.gguf --model
+fails encode "${ids[@]}" --model-file wide.gguf
+says stderr wide.gguf "dim: 16" "bert.embedding_length has 24"
+fails encode "${ids[@]}" --model-file long.gguf
+says stderr long.gguf "rows: 8" "bert.context_length has 9"
+fails encode "${ids[@]}" --model-file cut.gguf
+says stderr cut.gguf
+
+run 0 identify tables.gguf:f16.weight
+says stdout "sinusoidal: " vaswani "float16" "posemb table --convention vaswani --dim 32"
+run 1 identify --json tables.gguf:q8.weight
+cp stdout blocks.json
+run 1 identify --json q8_floats.npy
+holds "identify takes blocks as their floats" cmp stdout blocks.json
+run 1 identify tables.gguf:other.weight
+says stderr '"other.weight"' IQ4_NL
+run 1 identify tables.gguf:absent
+says stderr tables.gguf '"absent"'
+
 echo "-- the README's calls of encode"
 # Each on one line, its files those of this test.
 awk '/^    build\/posemb encode/ { on = 1 }
@@ -852,6 +951,9 @@ shaped out.npy "(10, 16)" 160
 run 0 sentences "${model[@]}" --device reference "the dog" "the dog saw"
 says stdout "without positions: 2 of 3"
 lacks "$last: not the same bag" grep -q "same bag" stdout
+run 0 sentences --tokens tables.gguf:q8.weight --words words.txt --device reference --out out.npy "the dog" \
+    "dog the"
+shaped out.npy "(4, 256)" 1024
 sentences=(sentences "${tokens[@]}" --words words.txt)
 fails "${sentences[@]}" "the dog" "the wolf"
 says stderr '"wolf"' words.txt

@@ -529,15 +529,12 @@ static void assert_consistent(const gguf_file *file, size_t size)
 {
     for (size_t i = 0; i < gguf_count(file); i++) {
         const gguf_tensor *tensor = gguf_at(file, i);
-        const gguf_tensor *found = NULL;
         unsigned char data[128];
 
         assert_non_null(tensor->type_name);
         assert_in_range(tensor->offset, 24, size);
         assert_in_range(tensor->bytes, 0, sizeof data);
         assert_int_equal(gguf_read(file, tensor, data, sizeof data, NULL), POSEMB_OK);
-        assert_int_equal(gguf_find(file, tensor->name, &found, NULL), POSEMB_OK);
-        assert_ptr_equal(found, tensor);
     }
     for (size_t i = 0; i < gguf_value_count(file); i++) {
         const gguf_value *value = gguf_value_at(file, i);
@@ -688,8 +685,6 @@ static void test_reads_tensors_of_no_bytes(void **state)
         assert_int_equal(tensor->bytes, 0);
         assert_int_equal(tensor->offset, made_size);
         assert_int_equal(gguf_read(file, tensor, &byte, 0, NULL), POSEMB_OK);
-        assert_int_equal(gguf_read_rows(file, tensor, 0, tensor->shape[0], &byte, 0, NULL),
-                         POSEMB_OK);
     }
     assert_int_equal(byte, 7);
     gguf_close(file);
@@ -810,44 +805,6 @@ static void test_accepts_names_of_any_text(void **state)
     gguf_close(file);
 }
 
-static void test_finds_by_name(void **state)
-{
-    const gguf_tensor *tensor = NULL;
-    posemb_error error;
-
-    (void)state;
-    make_sample();
-
-    gguf_file *file = open_made();
-
-    assert_int_equal(gguf_find(file, "blocks", &tensor, NULL), POSEMB_OK);
-    assert_ptr_equal(tensor, gguf_at(file, 1));
-    assert_int_equal(gguf_find(file, "block", &tensor, &error), INVALID);
-    assert_said(&error, "in.gguf: tensor \"block\": name: no tensor of the file has it");
-    assert_int_equal(gguf_find(file, "\n", &tensor, &error), INVALID);
-    assert_said(&error, "tensor \"\\x0a\": name");
-    assert_ptr_equal(tensor, gguf_at(file, 1));
-    gguf_close(file);
-}
-
-static void test_requires_a_storage(void **state)
-{
-    posemb_storage storage = POSEMB_F16;
-    posemb_error error;
-
-    (void)state;
-    make_sample();
-
-    gguf_file *file = open_made();
-
-    assert_int_equal(gguf_require_storage(file, gguf_at(file, 1), &storage, NULL), POSEMB_OK);
-    assert_int_equal(storage, POSEMB_Q8_0);
-    assert_int_equal(gguf_require_storage(file, gguf_at(file, 2), &storage, &error), INVALID);
-    assert_int_equal(storage, POSEMB_STORAGE_DEFAULT);
-    assert_said(&error, "in.gguf: tensor \"bytes\": type: I8, which posemb does not read");
-    gguf_close(file);
-}
-
 /* ---- Many entries, and long ones */
 
 /* Seconds of this process, a bound that only the wrong algorithm exceeds. */
@@ -914,8 +871,8 @@ static void test_reads_as_many_entries_as_it_may(void **state)
     gguf_file *file = open_made();
 
     assert_fast(began);
-    assert_int_equal(gguf_find(file, "tensor40503", &tensor, NULL), POSEMB_OK);
-    assert_ptr_equal(tensor, gguf_at(file, 1));
+    tensor = gguf_at(file, 1);
+    assert_string_equal(tensor->name, "tensor40503");
     assert_int_equal(tensor->offset, data_at + 32);
     assert_int_equal(gguf_value_find(file, "key40503")->unsigned_value, 1);
     assert_null(gguf_value_find(file, "key65536"));
@@ -1178,83 +1135,7 @@ static void test_reads_whole_tensors(void **state)
     gguf_close(file);
 }
 
-static void test_reads_a_range_of_rows(void **state)
-{
-    static const uint64_t sizes[] = {256, 2, 4};
-    static unsigned char bytes[4 * 2 * 144];
-
-    (void)state;
-    start(3, 1, 0);
-    put_tensor("t", 12, 3, sizes, 0);
-    put_padding(32);
-
-    const size_t data_at = made_size;
-
-    put_data(sizeof bytes);
-
-    gguf_file *file = open_made();
-
-    for (uint64_t first = 0; first <= 4; first++)
-        for (uint64_t count = 0; count <= 4 - first; count++) {
-            memset(bytes, 0xee, sizeof bytes);
-            assert_int_equal(gguf_read_rows(file, gguf_at(file, 0), first, count, bytes,
-                                            (size_t)count * 288, NULL),
-                             POSEMB_OK);
-            assert_memory_equal(bytes, made + data_at + first * 288, (size_t)count * 288);
-        }
-    gguf_close(file);
-}
-
-static void test_refuses_rows_that_are_not_there(void **state)
-{
-    static const struct {
-        uint64_t first;
-        uint64_t count;
-    } rows[] = {{0, 3}, {2, 1}, {3, 0}, {UINT64_MAX, 1}, {1, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
-    unsigned char bytes[68];
-    posemb_error error;
-
-    (void)state;
-    make_sample();
-
-    gguf_file *file = open_made();
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(gguf_read_rows(file, gguf_at(file, 1), rows[i].first, rows[i].count, bytes,
-                                        sizeof bytes, &error),
-                         INVALID);
-        assert_said(&error, "in.gguf: tensor \"blocks\": rows: ");
-        assert_said(&error, " on, of 2");
-    }
-    gguf_close(file);
-}
-
-static void test_reads_whole_blocks_of_a_vector(void **state)
-{
-    static const uint64_t sizes[] = {96};
-    unsigned char bytes[102];
-    posemb_error error;
-
-    (void)state;
-    start(3, 1, 0);
-    put_tensor("v", 8, 1, sizes, 0);
-    put_padding(32);
-    put_data(102);
-
-    gguf_file *file = open_made();
-    const gguf_tensor *vector = gguf_at(file, 0);
-
-    assert_int_equal(gguf_read_rows(file, vector, 32, 64, bytes, 68, NULL), POSEMB_OK);
-    assert_int_equal(bytes[0], 34);
-    assert_int_equal(bytes[67], 101);
-    assert_int_equal(gguf_read_rows(file, vector, 1, 32, bytes, 102, &error), INVALID);
-    assert_said(&error, "rows: 32 from 1 on are not whole blocks of 32");
-    assert_int_equal(gguf_read_rows(file, vector, 32, 33, bytes, 102, &error), INVALID);
-    assert_said(&error, "rows: 33 from 32 on are not whole blocks of 32");
-    gguf_close(file);
-}
-
-static void test_a_scalar_has_no_rows(void **state)
+static void test_reads_a_scalar(void **state)
 {
     unsigned char bytes[4];
 
@@ -1267,8 +1148,6 @@ static void test_a_scalar_has_no_rows(void **state)
     gguf_file *file = open_made();
 
     assert_int_equal(gguf_read(file, gguf_at(file, 0), bytes, 4, NULL), POSEMB_OK);
-    assert_int_equal(gguf_read_rows(file, gguf_at(file, 0), 0, 0, bytes, 4, NULL), POSEMB_OK);
-    assert_int_equal(gguf_read_rows(file, gguf_at(file, 0), 0, 1, bytes, 4, NULL), INVALID);
     gguf_close(file);
 }
 
@@ -1284,8 +1163,6 @@ static void test_refuses_a_small_buffer(void **state)
 
     assert_int_equal(gguf_read(file, gguf_at(file, 0), bytes, 23, &error), POSEMB_BUFFER_TOO_SMALL);
     assert_said(&error, "a buffer of 23 bytes for 24");
-    assert_int_equal(gguf_read_rows(file, gguf_at(file, 0), 1, 1, bytes, 11, &error),
-                     POSEMB_BUFFER_TOO_SMALL);
     assert_int_equal(bytes[0], 0xee);
     gguf_close(file);
 }
@@ -1333,8 +1210,6 @@ int main(void)
         cmocka_unit_test(test_knows_every_type),
         cmocka_unit_test(test_agrees_with_the_storages),
         cmocka_unit_test(test_accepts_names_of_any_text),
-        cmocka_unit_test(test_finds_by_name),
-        cmocka_unit_test(test_requires_a_storage),
         cmocka_unit_test(test_skips_the_tokens_of_a_large_vocabulary),
         cmocka_unit_test(test_reads_as_many_entries_as_it_may),
         cmocka_unit_test(test_reads_texts_longer_than_its_buffer),
@@ -1345,10 +1220,7 @@ int main(void)
         cmocka_unit_test(test_says_that_a_key_is_absent),
         cmocka_unit_test(test_names_the_types_of_values),
         cmocka_unit_test(test_reads_whole_tensors),
-        cmocka_unit_test(test_reads_a_range_of_rows),
-        cmocka_unit_test(test_refuses_rows_that_are_not_there),
-        cmocka_unit_test(test_reads_whole_blocks_of_a_vector),
-        cmocka_unit_test(test_a_scalar_has_no_rows),
+        cmocka_unit_test(test_reads_a_scalar),
         cmocka_unit_test(test_refuses_a_small_buffer),
         cmocka_unit_test(test_a_file_that_shrinks_is_an_error),
     };

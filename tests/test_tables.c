@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -36,6 +38,7 @@ static void test_zeros_are_defaults(void **state)
     assert_int_equal(resolved.position_table.storage, POSEMB_F32);
     assert_int_equal(resolved.position_table.scaling, POSEMB_SCALE_OF_ROW);
     assert_int_equal(resolved.position_table.policy, POSEMB_POLICY_ZERO_ROW);
+    assert_int_equal(resolved.table_parts, 1);
     assert_int_equal(resolved.rows_storage, POSEMB_F32);
     assert_int_equal(resolved.out_storage, POSEMB_F32);
     assert_int_equal(resolved.norm_storage, POSEMB_F32);
@@ -164,6 +167,7 @@ static void assert_same_desc(const posemb_desc *a, const posemb_desc *b)
     assert_int_equal(a->pad_policy, b->pad_policy);
     assert_int_equal(a->id_type, b->id_type);
     assert_memory_equal(&a->tokens, &b->tokens, sizeof a->tokens);
+    assert_int_equal(a->table_parts, b->table_parts);
     assert_int_equal(a->rows_storage, b->rows_storage);
     assert_int_equal(a->soft_prompts, b->soft_prompts);
     assert_true(a->prompt_scale == b->prompt_scale && a->token_scale == b->token_scale);
@@ -257,11 +261,11 @@ static void assert_refused(const struct bad_desc *row)
 static void test_a_bad_table_is_named_with_its_value(void **state)
 {
     static const struct bad_desc rows[] = {
-        {{.dim = 4, .tokens = {.storage = (posemb_storage)5}}, "tokens.storage is 5"},
+        {{.dim = 4, .tokens = {.storage = (posemb_storage)15}}, "tokens.storage is 15"},
         {{.dim = 4, .tokens = {.scaling = (posemb_scaling)3}}, "tokens.scaling is 3"},
         {{.dim = 4, .tokens = {.policy = (posemb_policy)5}}, "tokens.policy is 5"},
-        {{.dim = 4, .position_table = {.storage = (posemb_storage)5}},
-         "position_table.storage is 5"},
+        {{.dim = 4, .position_table = {.storage = (posemb_storage)15}},
+         "position_table.storage is 15"},
         {{.dim = 4, .position_table = {.scaling = (posemb_scaling)3}},
          "position_table.scaling is 3"},
         {{.dim = 4, .position_table = {.policy = (posemb_policy)5}}, "position_table.policy is 5"},
@@ -321,8 +325,8 @@ static void test_a_bad_extra_table_is_named_with_its_value(void **state)
          "extras[0].id_type is 3"},
         {{.dim = 4, .extras = {{EXTRA_OF_TOKEN}, {EXTRA_OF_TOKEN, .id_type = POSEMB_UINT8}}},
          "extras[1].id_type is 4"},
-        {{.dim = 4, .extras = {{EXTRA_OF_TOKEN, .table = {.storage = (posemb_storage)5}}}},
-         "extras[0].table.storage is 5"},
+        {{.dim = 4, .extras = {{EXTRA_OF_TOKEN, .table = {.storage = (posemb_storage)15}}}},
+         "extras[0].table.storage is 15"},
         {{.dim = 4, .extras = {{EXTRA_OF_TOKEN, .table = {.scaling = (posemb_scaling)3}}}},
          "extras[0].table.scaling is 3"},
         {{.dim = 4, .extras = {{EXTRA_OF_TOKEN, .table = {.policy = (posemb_policy)5}}}},
@@ -340,6 +344,153 @@ static void test_a_bad_extra_table_is_named_with_its_value(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_refused(&rows[i]);
+}
+
+/* Of no whole number of blocks: the table, its storage, the block and dim are named. */
+static void test_a_dim_of_parts_of_blocks_is_refused(void **state)
+{
+    static const struct bad_desc rows[] = {
+        {{.dim = 33, .tokens = {.storage = POSEMB_Q8_0}},
+         "tokens.storage is Q8_0, which has blocks of 32 channels, but dim is 33"},
+        {{.dim = 31, .tokens = {.storage = POSEMB_Q4_0}},
+         "tokens.storage is Q4_0, which has blocks of 32 channels, but dim is 31"},
+        {{.dim = 384, .tokens = {.storage = POSEMB_Q6_K}},
+         "tokens.storage is Q6_K, which has blocks of 256 channels, but dim is 384"},
+        {{.dim = 128, .tokens = {.storage = POSEMB_Q2_K}},
+         "tokens.storage is Q2_K, which has blocks of 256 channels, but dim is 128"},
+        {{.dim = 48, .position_kind = POSEMB_LEARNED, .position_table = {.storage = POSEMB_Q5_1}},
+         "position_table.storage is Q5_1, which has blocks of 32 channels, but dim is 48"},
+        {{.dim = 288,
+          .tokens = {.storage = POSEMB_Q4_1},
+          .position_kind = POSEMB_LEARNED,
+          .position_table = {.storage = POSEMB_Q3_K}},
+         "position_table.storage is Q3_K, which has blocks of 256 channels, but dim is 288"},
+        {{.dim = 34, .extras = {{EXTRA_OF_TOKEN, .table = {.storage = POSEMB_Q5_0}}}},
+         "extras[0].table.storage is Q5_0, which has blocks of 32 channels, but dim is 34"},
+        {{.dim = 257,
+          .extras = {{EXTRA_OF_TOKEN}, {EXTRA_OF_TOKEN, .table = {.storage = POSEMB_Q4_K}}}},
+         "extras[1].table.storage is Q4_K, which has blocks of 256 channels, but dim is 257"},
+        {{.dim = 32,
+          .operation = POSEMB_TABLE,
+          .extras = {{EXTRA_OF_TOKEN},
+                     {EXTRA_OF_TOKEN},
+                     {EXTRA_OF_TOKEN, .table = {.storage = POSEMB_Q5_K}}}},
+         "extras[2].table.storage is Q5_K, which has blocks of 256 channels, but dim is 32"},
+        {{.dim = 16,
+          .extras = {{EXTRA_OF_TOKEN},
+                     {EXTRA_OF_TOKEN},
+                     {EXTRA_OF_TOKEN},
+                     {EXTRA_OF_TOKEN, .table = {.storage = POSEMB_Q8_0}}}},
+         "extras[3].table.storage is Q8_0, which has blocks of 32 channels, but dim is 16"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_refused(&rows[i]);
+}
+
+/* Each block storage in every table at once; and a table that is not used has any dim. */
+static void test_tables_of_blocks_are_taken(void **state)
+{
+    (void)state;
+    for (int storage = POSEMB_Q8_0; storage <= POSEMB_Q6_K; storage++) {
+        const posemb_table_desc table = {.storage = (posemb_storage)storage};
+        const posemb_extra_desc extra = {EXTRA_OF_TOKEN, .table = table};
+        const posemb_desc rows[] = {
+            {.dim = 512,
+             .tokens = table,
+             .position_kind = POSEMB_LEARNED,
+             .position_table = table,
+             .extras = {extra, extra, extra, extra}},
+            {.dim = 7, .operation = POSEMB_ADD, .tokens = table},
+            {.dim = 7, .operation = POSEMB_TABLE, .tokens = table},
+            {.dim = 7, .position_kind = POSEMB_SINUSOIDAL, .position_table = table},
+            {.dim = 7, .extras = {{.table = table}}},
+        };
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            posemb_desc resolved = {0};
+            posemb_error error = {.message = ""};
+
+            if (posemb_desc_resolve(&rows[i], &resolved, &error) != POSEMB_OK)
+                fail_msg("storage %d, row %zu: %s", storage, i, error.message);
+            if (i == 0)
+                assert_int_equal(resolved.extras[3].table.storage, storage);
+        }
+    }
+}
+
+static void assert_rows_are_refused(posemb_storage storage)
+{
+    const struct bad_desc rows[] = {
+        {{.dim = 256, .rows_storage = storage}, "rows_storage"},
+        {{.dim = 256, .operation = POSEMB_ADD, .rows_storage = storage}, "rows_storage"},
+        {{.dim = 256, .norm_storage = storage}, "norm_storage"},
+        {{.dim = 256, .norm = POSEMB_NORM_LAYER, .norm_storage = storage}, "norm_storage"},
+        {{.dim = 256, .out_storage = storage}, "out_storage"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bad_desc row = rows[i];
+        char words[64];
+
+        snprintf(words, sizeof words, "%s is %d", row.words, (int)storage);
+        row.words = words;
+        assert_refused(&row);
+    }
+}
+
+/* Blocks are read, never written, and norms have none. */
+static void test_blocks_are_of_tables_alone(void **state)
+{
+    (void)state;
+    for (int storage = POSEMB_Q8_0; storage <= POSEMB_Q6_K; storage++) {
+        const posemb_storage_info *info = posemb_storage_find((posemb_storage)storage);
+        char words[64];
+        const struct bad_desc each_step = {{.dim = 256,
+                                            .tokens = {.storage = (posemb_storage)storage},
+                                            .rounding = POSEMB_ROUND_EACH_STEP},
+                                           words};
+
+        assert_non_null(info);
+        snprintf(words, sizeof words, "rounding is that of each step, but tokens.storage is %s",
+                 info->name);
+        assert_refused(&each_step);
+        assert_rows_are_refused((posemb_storage)storage);
+    }
+}
+
+static void test_bad_parts_of_the_table_are_refused(void **state)
+{
+    static const struct bad_desc rows[] = {
+        {{.dim = 4, .table_parts = 9}, "table_parts is 9, above 8"},
+        {{.dim = 4, .table_parts = UINT32_MAX}, "table_parts is 4294967295, above 8"},
+        {{.dim = 4, .operation = POSEMB_ADD, .table_parts = 2},
+         "table_parts is 2, but the operation has no table"},
+        {{.dim = 4, .operation = POSEMB_TABLE, .table_parts = 8},
+         "table_parts is 8, but the operation has no table"},
+        {{.dim = 4, .operation = POSEMB_TABLE, .table_parts = 9}, "table_parts is 9, above 8"},
+    };
+    static const struct {
+        posemb_desc desc;
+        uint32_t parts;
+    } good[] = {
+        {{.dim = 4}, 1},
+        {{.dim = 4, .table_parts = 1}, 1},
+        {{.dim = 4, .table_parts = 8}, 8},
+        {{.dim = 4, .operation = POSEMB_ADD}, 1},
+        {{.dim = 4, .operation = POSEMB_TABLE, .table_parts = 1}, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_refused(&rows[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        posemb_desc resolved = {0};
+
+        assert_int_equal(posemb_desc_resolve(&good[i].desc, &resolved, NULL), POSEMB_OK);
+        assert_int_equal(resolved.table_parts, good[i].parts);
+    }
 }
 
 static void test_a_bad_norm_is_named_with_its_value(void **state)
@@ -797,6 +948,12 @@ static void *address_of(posemb_host_args *args, enum posemb__input input)
     return places[input];
 }
 
+/* The parts of a table that are in other buffers: a host call has it in one piece. */
+static bool is_part(int input)
+{
+    return input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES;
+}
+
 /* Each input that the call needs is missed by its name, and none that it does not. */
 static void test_missing_inputs_are_named(void **state)
 {
@@ -810,13 +967,19 @@ static void test_missing_inputs_are_named(void **state)
     (void)state;
     assert_int_equal(resolve_call(&full, &full_shape, &call, NULL), POSEMB_OK);
     for (int i = 0; i < POSEMB__INPUTS; i++)
-        memcpy(address_of(&args, (enum posemb__input)i), &there, sizeof there);
+        if (!is_part(i))
+            memcpy(address_of(&args, (enum posemb__input)i), &there, sizeof there);
     assert_int_equal(posemb__check_host_args(&call, &args, NULL), POSEMB_OK);
     for (int i = 0; i < POSEMB__INPUTS; i++) {
         const enum posemb__input input = (enum posemb__input)i;
         posemb_error error = {.message = ""};
         posemb_status status;
 
+        if (is_part(i)) {
+            assert_null(posemb__host_input(&args, input));
+            assert_int_equal(call.input[i].bytes, 0);
+            continue;
+        }
         memcpy(address_of(&args, input), &missing, sizeof missing);
         assert_null(posemb__host_input(&args, input));
         status = posemb__check_host_args(&call, &args, &error);
@@ -874,6 +1037,10 @@ int main(void)
         cmocka_unit_test(test_a_bad_table_is_named_with_its_value),
         cmocka_unit_test(test_a_bad_position_kind_is_named_with_its_value),
         cmocka_unit_test(test_a_bad_extra_table_is_named_with_its_value),
+        cmocka_unit_test(test_a_dim_of_parts_of_blocks_is_refused),
+        cmocka_unit_test(test_tables_of_blocks_are_taken),
+        cmocka_unit_test(test_blocks_are_of_tables_alone),
+        cmocka_unit_test(test_bad_parts_of_the_table_are_refused),
         cmocka_unit_test(test_a_bad_norm_is_named_with_its_value),
         cmocka_unit_test(test_ends_of_ranges_are_good),
         cmocka_unit_test(test_steps_are_rounded_to_the_type_of_the_operation),

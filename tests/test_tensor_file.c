@@ -220,6 +220,27 @@ static void test_reads_a_range_of_rows(void **state)
     }
 }
 
+static void test_reads_rows_of_blocks(void **state)
+{
+    tensor_file *file = open_list("t Q4_K 4,2,256\nv Q8_0 96\n", FORMAT_GGUF);
+    unsigned char bytes[2 * 288];
+    posemb_error error;
+
+    (void)state;
+    assert_int_equal(tensor_file_at(file, 0)->storage, POSEMB_Q4_K);
+    assert_int_equal(
+        tensor_file_read_rows(file, tensor_file_at(file, 0), 1, 2, bytes, sizeof bytes, NULL),
+        POSEMB_OK);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], (288 + i) & 255);
+    /* Elements of a vector lie within blocks. */
+    assert_int_equal(
+        tensor_file_read_rows(file, tensor_file_at(file, 1), 32, 32, bytes, sizeof bytes, &error),
+        INVALID);
+    assert_said(&error, "tensor \"v\": rows: they do not begin at a byte");
+    tensor_file_close(file);
+}
+
 static void test_refuses_rows_that_are_not_there(void **state)
 {
     static const struct {
@@ -318,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_requires_a_storage),
         cmocka_unit_test(test_reads_whole_tensors),
         cmocka_unit_test(test_reads_a_range_of_rows),
+        cmocka_unit_test(test_reads_rows_of_blocks),
         cmocka_unit_test(test_refuses_rows_that_are_not_there),
         cmocka_unit_test(test_refuses_rows_within_a_byte),
         cmocka_unit_test(test_a_scalar_has_no_rows),

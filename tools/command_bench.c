@@ -321,7 +321,7 @@ static int run_parts(const struct target *target, const uint32_t shape[3], struc
         printf("MISMATCH: %zu values differ from the reference; no number\n", parts.differing);
         return EXIT_FAILED;
     }
-    for (size_t i = 0; i < BENCH_PARTS; i++) {
+    for (size_t i = 0; i < parts.count; i++) {
         const double to_copy = parts.seconds[i] / parts.copy_seconds[i];
         const double to_plain = parts.seconds[i] / parts.seconds[0];
 

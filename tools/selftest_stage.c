@@ -3,6 +3,7 @@
 
 #include "stage_tables.h"
 #include "status.h"
+#include "storage.h"
 #include "xorshift.h"
 
 #include <stdlib.h>
@@ -106,6 +107,33 @@ static const struct {
       .position_kind = POSEMB_LEARNED,
       .position_table = {.storage = POSEMB_BF16},
       .out_storage = POSEMB_F16}},
+    {"Q8_0 layer",
+     {.tokens = {.storage = POSEMB_Q8_0},
+      .position_kind = POSEMB_LEARNED,
+      .position_table = {.storage = POSEMB_Q4_0},
+      .extras = {{.ids = POSEMB_EXTRA_CONSTANT, .table = {.storage = POSEMB_Q5_1}}},
+      .norm = POSEMB_NORM_LAYER}},
+    {"Q4_0 none", {.tokens = {.storage = POSEMB_Q4_0}, .out_storage = POSEMB_F16}},
+    {"Q4_1 none", {.tokens = {.storage = POSEMB_Q4_1}, .convention = POSEMB_T2T}},
+    {"Q5_0 rms",
+     {.tokens = {.storage = POSEMB_Q5_0},
+      .position_kind = POSEMB_NO_POSITION,
+      .norm = POSEMB_NORM_RMS,
+      .out_storage = POSEMB_BF16}},
+    {"Q5_1 none", {.tokens = {.storage = POSEMB_Q5_1, .policy = POSEMB_POLICY_CLAMP}}},
+    {"Q2_K none", {.tokens = {.storage = POSEMB_Q2_K}, .convention = POSEMB_T2T}},
+    {"Q3_K rms",
+     {.tokens = {.storage = POSEMB_Q3_K},
+      .position_kind = POSEMB_NO_POSITION,
+      .norm = POSEMB_NORM_RMS}},
+    {"Q4_K none", {.tokens = {.storage = POSEMB_Q4_K}}},
+    {"Q5_K layer",
+     {.tokens = {.storage = POSEMB_Q5_K},
+      .position_kind = POSEMB_LEARNED,
+      .position_table = {.storage = POSEMB_Q8_0, .policy = POSEMB_POLICY_NAN_ROW},
+      .norm = POSEMB_NORM_LAYER,
+      .out_storage = POSEMB_F16}},
+    {"Q6_K none", {.tokens = {.storage = POSEMB_Q6_K}, .soft_prompts = 1}},
 };
 
 static const struct {
@@ -192,11 +220,36 @@ static void put_element(void *data, size_t index, posemb_storage storage, uint32
     }
 }
 
-static void *make_rows(struct blocks *blocks, uint64_t rows, uint32_t dim, posemb_storage storage)
+/* Any bits, with scales of either sign that floats can bear; a few are zeros, infinities and NaNs.
+ */
+static void *make_block_rows(struct blocks *blocks, uint64_t rows, uint32_t dim,
+                             const posemb_storage_info *info)
 {
-    const size_t size = npy_type_size(storage_npy_type(storage));
-    void *data = make_block(blocks, (size_t)rows * dim * size);
+    static const uint16_t rare[] = {0, 0x8000, 1, 0x7c00, 0x7e00};
+    const size_t count = (size_t)rows * dim / info->block;
+    unsigned char *data = make_block(blocks, count * info->block_bytes);
 
+    for (size_t i = 0; i < count * info->block_bytes; i++)
+        data[i] = (unsigned char)(xorshift_next(&blocks->state) >> 32);
+    for (size_t b = 0; b < count; b++) {
+        const uint32_t bits = (uint32_t)(xorshift_next(&blocks->state) >> 32);
+        const uint16_t d = (uint16_t)(0x2000u | (bits & 0x87ffu));
+
+        posemb__set_block_halves(data + b * info->block_bytes, info->storage,
+                                 bits >> 16 & 31 ? d : rare[b % 5], (uint16_t)(d ^ 0x83ff));
+    }
+    return data;
+}
+
+static void *make_rows(struct blocks *blocks, uint64_t rows, uint32_t dim, posemb_storage stored)
+{
+    const posemb_storage storage = stored ? stored : POSEMB_F32;
+    const posemb_storage_info *info = posemb_storage_find(storage);
+    void *data;
+
+    if (info->block > 1)
+        return make_block_rows(blocks, rows, dim, info);
+    data = make_block(blocks, (size_t)rows * dim * info->block_bytes);
     for (uint64_t row = 0; row < rows; row++)
         for (uint32_t channel = 0; channel < dim; channel++) {
             const float value = (float)(int32_t)(xorshift_next(&blocks->state) >> 32) * 0x1p-30f;
@@ -335,10 +388,27 @@ static posemb_status run_case(const struct target *target, const posemb_desc *de
     return status;
 }
 
+/* Channels that every row has a multiple of. */
+static uint32_t largest_block(const posemb_desc *desc)
+{
+    const posemb_storage storages[] = {desc->tokens.storage, desc->position_table.storage,
+                                       desc->extras[0].table.storage};
+    uint32_t largest = 1;
+
+    for (size_t i = 0; i < sizeof storages / sizeof *storages; i++) {
+        const posemb_storage_info *info = posemb_storage_find(storages[i]);
+
+        if (info && info->block > largest)
+            largest = info->block;
+    }
+    return largest;
+}
+
 posemb_status selftest_stage_run(const struct target *target, size_t index,
                                  struct selftest_group *group, posemb_error *error)
 {
     posemb_desc desc = stages[index].desc;
+    const uint32_t block = largest_block(&desc);
     posemb_status status = POSEMB_OK;
 
     group->operation = desc.operation ? desc.operation : POSEMB_ENCODE;
@@ -346,7 +416,7 @@ posemb_status selftest_stage_run(const struct target *target, size_t index,
     desc.token_scale = 1.75f;
     desc.concurrency = 1;
     for (size_t i = 0; status == POSEMB_OK && i < CASES; i++) {
-        desc.dim = cases[i].dim;
+        desc.dim = (cases[i].dim + block - 1) / block * block;
         status = run_case(target, &desc, i, group, error);
     }
     return status;

@@ -311,13 +311,16 @@ static void convert(const struct stored_table *table, float *floats)
 static posemb_status take_floats(const char *path, struct stored_table *table, float **floats,
                                  posemb_error *error)
 {
+    size_t bytes = sizeof **floats;
+
     if (table->storage == POSEMB_F32) {
         *floats = table->data;
         table->data = NULL;
         return POSEMB_OK;
     }
-    if (table->rows <= SIZE_MAX / sizeof **floats / table->dim)
-        *floats = malloc((size_t)table->rows * table->dim * sizeof **floats);
+    if (!__builtin_mul_overflow(bytes, table->rows, &bytes) &&
+        !__builtin_mul_overflow(bytes, table->dim, &bytes))
+        *floats = malloc(bytes ? bytes : 1);
     if (!*floats)
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0,
                             "%.200s: no memory for %" PRIu64 " rows of floats", path, table->rows);

@@ -19,7 +19,6 @@
 #define gguf_config_model_name      posemb__gguf_config_model_name
 #define gguf_config_read            posemb__gguf_config_read
 #define gguf_count                  posemb__gguf_count
-#define gguf_find                   posemb__gguf_find
 #define gguf_get_array_count        posemb__gguf_get_array_count
 #define gguf_get_bool               posemb__gguf_get_bool
 #define gguf_get_f64                posemb__gguf_get_f64
@@ -28,8 +27,6 @@
 #define gguf_open                   posemb__gguf_open
 #define gguf_read                   posemb__gguf_read
 #define gguf_read_metadata          posemb__gguf_read_metadata
-#define gguf_read_rows              posemb__gguf_read_rows
-#define gguf_require_storage        posemb__gguf_require_storage
 #define gguf_tensor_type_find       posemb__gguf_tensor_type_find
 #define gguf_type_name              posemb__gguf_type_name
 #define gguf_type_size              posemb__gguf_type_size

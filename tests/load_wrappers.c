@@ -152,19 +152,19 @@ cl_mem __wrap_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size
     *code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (!fails(LOAD_CREATE))
         buffer = __real_clCreateBuffer(context, flags, size, host, code);
-    load_counts.buffers += buffer != NULL;
+    load_counts.buffers += watching && buffer;
     return buffer;
 }
 
 cl_int __wrap_clReleaseMemObject(cl_mem buffer)
 {
-    load_counts.buffers--;
+    load_counts.buffers -= watching;
     return __real_clReleaseMemObject(buffer);
 }
 
 static cl_int note_event(cl_int code, const cl_event *event)
 {
-    load_counts.events += code == CL_SUCCESS && event;
+    load_counts.events += watching && code == CL_SUCCESS && event;
     return code;
 }
 
@@ -189,8 +189,8 @@ void *__wrap_clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool b
     if (!fails(LOAD_MAP))
         bytes = __real_clEnqueueMapBuffer(queue, buffer, blocking, flags, offset, size, waits, wait,
                                           event, code);
-    load_counts.maps += bytes != NULL;
-    if (size > load_counts.largest_map)
+    load_counts.maps += watching && bytes;
+    if (watching && size > load_counts.largest_map)
         load_counts.largest_map = size;
     return bytes;
 }
@@ -200,7 +200,7 @@ cl_int __wrap_clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem buffer, voi
 {
     const bool failing_one = fails(LOAD_UNMAP);
 
-    load_counts.maps--;
+    load_counts.maps -= watching;
     if (failing_one) {
         __real_clEnqueueUnmapMemObject(queue, buffer, bytes, waits, wait, NULL);
         return CL_OUT_OF_RESOURCES;
@@ -218,6 +218,6 @@ cl_int __wrap_clWaitForEvents(cl_uint count, const cl_event *events)
 
 cl_int __wrap_clReleaseEvent(cl_event event)
 {
-    load_counts.events--;
+    load_counts.events -= watching;
     return __real_clReleaseEvent(event);
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +264,51 @@ static void test_queues_of_both_orders(void **state)
         clReleaseCommandQueue(queue);
 }
 
+enum { THREADS = 3 };
+
+struct thread_load {
+    const posemb_engine *engine;
+    cl_command_queue queue;
+    posemb_load_options options;
+    const char *path;
+    posemb_loaded *loaded;
+    posemb_status status;
+};
+
+static void *load_in_thread(void *data)
+{
+    struct thread_load *load = data;
+
+    load->status = posemb_load_stage(load->engine, load->queue, load->path, &load->options,
+                                     &load->loaded, NULL);
+    return NULL;
+}
+
+static void test_threads_load_on_one_queue(void **state)
+{
+    posemb_engine *engine = make_engine(*state, 0);
+    struct thread_load loads[THREADS];
+    pthread_t threads[THREADS];
+    struct load_model model;
+
+    load_model_make(&plain, &model);
+    for (int i = 0; i < THREADS; i++) {
+        loads[i] = (struct thread_load){.engine = engine,
+                                        .queue = posemb_session_queue(*state),
+                                        .options = {.way = ways[i % 2], .piece = 20},
+                                        .path = model.path};
+        assert_int_equal(pthread_create(&threads[i], NULL, load_in_thread, &loads[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(loads[i].status, POSEMB_OK);
+        check_call(*state, engine, &model, &model.desc, &model.args, loads[i].loaded);
+        posemb_loaded_destroy(loads[i].loaded);
+    }
+    load_model_release(&model);
+    posemb_engine_destroy(engine);
+}
+
 /* ---- What a load takes and reads */
 
 static void assert_nothing_left(void)
@@ -497,10 +543,15 @@ static void test_what_does_not_fit_is_refused_before_any_buffer(void **state)
     posemb_engine_destroy(engine);
 }
 
+typedef posemb_status (*load_function)(const posemb_engine *engine, cl_command_queue queue,
+                                       const char *path, const posemb_load_options *options,
+                                       posemb_loaded **loaded, posemb_error *error);
+
 /* Every call of that kind fails once. Returns how many there were. */
-static unsigned fail_each(posemb_session *session, const posemb_engine *engine, const char *path,
-                          const posemb_load_options *options, enum load_call call,
-                          posemb_status expected)
+static unsigned fail_each_of(load_function load, posemb_session *session,
+                             const posemb_engine *engine, const char *path,
+                             const posemb_load_options *options, enum load_call call,
+                             posemb_status expected)
 {
     for (unsigned index = 0; index < 10000; index++) {
         posemb_loaded *loaded;
@@ -508,8 +559,7 @@ static unsigned fail_each(posemb_session *session, const posemb_engine *engine, 
         posemb_status status;
 
         load_watch(call, index);
-        status = posemb_load_stage(engine, posemb_session_queue(session), path, options, &loaded,
-                                   &error);
+        status = load(engine, posemb_session_queue(session), path, options, &loaded, &error);
         if (status == POSEMB_OK) {
             assert_true(load_counts.calls[call] <= index);
             posemb_loaded_destroy(loaded);
@@ -524,6 +574,29 @@ static unsigned fail_each(posemb_session *session, const posemb_engine *engine, 
     }
     fail_msg("a call never works");
     return 0;
+}
+
+static unsigned fail_each(posemb_session *session, const posemb_engine *engine, const char *path,
+                          const posemb_load_options *options, enum load_call call,
+                          posemb_status expected)
+{
+    return fail_each_of(posemb_load_stage, session, engine, path, options, call, expected);
+}
+
+static void test_failing_calls_leave_nothing_of_a_table(void **state)
+{
+    posemb_engine *engine = make_engine(*state, 500);
+    struct load_model model;
+    char path[TEMP_PATH_SIZE + 64];
+
+    load_model_make(&scaled, &model);
+    snprintf(path, sizeof path, "%s:embeddings.word_embeddings.weight", model.path);
+    assert_true(fail_each_of(posemb_load_table, *state, engine, path, NULL, LOAD_ALLOCATE,
+                             POSEMB_OUT_OF_MEMORY) > 5);
+    assert_true(fail_each_of(posemb_load_table, *state, engine, path, NULL, LOAD_CREATE,
+                             POSEMB_OUT_OF_MEMORY) == 2);
+    load_model_release(&model);
+    posemb_engine_destroy(engine);
 }
 
 static void test_failing_calls_leave_nothing(void **state)
@@ -593,60 +666,6 @@ static void test_bad_arguments(void **state)
 }
 
 /* ---- Models */
-
-static posemb_desc load_desc(posemb_session *session, const posemb_engine *engine,
-                             const struct load_model *model, const char *config,
-                             const posemb_load_options *options, int64_t *start)
-{
-    char path[TEMP_PATH_SIZE];
-    posemb_loaded *loaded;
-    posemb_desc desc;
-
-    temp_file_write(&test_folder, "model.config.json", config, strlen(config), path);
-    loaded = load_stage(session, engine, model->path, options);
-    desc = *posemb_loaded_desc(loaded);
-    *start = posemb_loaded_args(loaded)->shape.start;
-    posemb_loaded_destroy(loaded);
-    return desc;
-}
-
-static void test_models_decide(void **state)
-{
-    const posemb_load_options none = {.model = "none"};
-    const posemb_load_options masked = {.mask = 1};
-    const posemb_load_options nllb = {.model = "nllb"};
-    posemb_engine *engine = make_engine(*state, 0);
-    struct load_model model;
-    posemb_desc desc;
-    int64_t start;
-
-    load_model_make(&plain, &model);
-    desc = load_desc(*state, engine, &model, "{\"model_type\":\"roberta\",\"pad_token_id\":3}",
-                     NULL, &start);
-    assert_int_equal(desc.padding, POSEMB_PADDING_TOKEN);
-    assert_int_equal(desc.pad_id, 3);
-    assert_int_equal(start, 3);
-    desc = load_desc(*state, engine, &model, "{\"model_type\":\"opt\"}", NULL, &start);
-    assert_int_equal(desc.padding, POSEMB_PADDING_NONE);
-    assert_int_equal(start, 2);
-    desc = load_desc(*state, engine, &model, "{\"model_type\":\"opt\"}", &masked, &start);
-    assert_int_equal(desc.padding, POSEMB_PADDING_MASK);
-    assert_int_equal(desc.positions, POSEMB_POSITIONS_COUNT);
-    assert_int_equal(start, 1);
-    desc = load_desc(*state, engine, &model,
-                     "{\"model_type\":\"marian\",\"scale_embedding\":true,\"rms_norm_eps\":1e-3}",
-                     NULL, &start);
-    assert_int_equal(desc.convention, POSEMB_MARIAN_HF);
-    assert_int_equal(desc.norm, POSEMB_NORM_RMS);
-    assert_true(desc.epsilon == 1e-3f && desc.token_scale > 3.46f && desc.token_scale < 3.47f);
-    desc = load_desc(*state, engine, &model, "{\"model_type\":\"llama\"}", &none, &start);
-    assert_int_equal(desc.position_kind, POSEMB_NO_POSITION);
-    desc = load_desc(*state, engine, &model, "{\"model_type\":\"llama\"}", &nllb, &start);
-    assert_int_equal(desc.convention, POSEMB_T2T);
-    fails(*state, engine, model.path, NULL, INVALID, "\"llama\"");
-    load_model_release(&model);
-    posemb_engine_destroy(engine);
-}
 
 static void test_the_model_is_told(void **state)
 {
@@ -747,14 +766,15 @@ int main(void)
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_any_piece),
         cmocka_unit_test(test_queues_of_both_orders),
+        cmocka_unit_test(test_threads_load_on_one_queue),
         cmocka_unit_test(test_each_byte_is_read_once),
         cmocka_unit_test(test_progress_rises_to_the_total),
         cmocka_unit_test(test_a_load_can_be_cancelled_at_each_call),
         cmocka_unit_test(test_a_file_that_shrinks),
         cmocka_unit_test(test_what_does_not_fit_is_refused_before_any_buffer),
         cmocka_unit_test(test_failing_calls_leave_nothing),
+        cmocka_unit_test(test_failing_calls_leave_nothing_of_a_table),
         cmocka_unit_test(test_bad_arguments),
-        cmocka_unit_test(test_models_decide),
         cmocka_unit_test(test_the_model_is_told),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_bad_tables),

@@ -113,18 +113,23 @@ static posemb_status unmap(const struct progress *load, const struct posemb__run
                               : posemb__cl_fail(error, code, "clEnqueueUnmapMemObject");
 }
 
+/* The event, since a map that blocks may return too early where threads share the queue (rusticl).
+ */
 static posemb_status map_piece(const struct progress *load, const struct posemb__run *run,
                                uint64_t at, size_t size)
 {
     cl_int code = CL_SUCCESS;
-    void *bytes =
-        clEnqueueMapBuffer(load->transfer->queue, run->buffer, CL_TRUE,
-                           CL_MAP_WRITE_INVALIDATE_REGION, (size_t)at, size, 0, NULL, NULL, &code);
+    cl_event mapped = NULL;
+    void *bytes = clEnqueueMapBuffer(load->transfer->queue, run->buffer, CL_FALSE,
+                                     CL_MAP_WRITE_INVALIDATE_REGION, (size_t)at, size, 0, NULL,
+                                     &mapped, &code);
     posemb_status status;
 
     if (!bytes || code != CL_SUCCESS)
         return posemb__cl_fail(load->error, code, "clEnqueueMapBuffer");
-    status = read_piece(load, run, at, size, bytes);
+    status = finish_event(&mapped, "clEnqueueMapBuffer", load->error);
+    if (status == POSEMB_OK)
+        status = read_piece(load, run, at, size, bytes);
     if (status == POSEMB_OK)
         return unmap(load, run, bytes, load->error);
     unmap(load, run, bytes, NULL);

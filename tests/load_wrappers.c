@@ -190,6 +190,7 @@ void *__wrap_clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool b
         bytes = __real_clEnqueueMapBuffer(queue, buffer, blocking, flags, offset, size, waits, wait,
                                           event, code);
     load_counts.maps += watching && bytes;
+    note_event(*code, event);
     if (watching && size > load_counts.largest_map)
         load_counts.largest_map = size;
     return bytes;

@@ -273,6 +273,7 @@ struct thread_load {
     const char *path;
     posemb_loaded *loaded;
     posemb_status status;
+    posemb_error error;
 };
 
 static void *load_in_thread(void *data)
@@ -280,7 +281,7 @@ static void *load_in_thread(void *data)
     struct thread_load *load = data;
 
     load->status = posemb_load_stage(load->engine, load->queue, load->path, &load->options,
-                                     &load->loaded, NULL);
+                                     &load->loaded, &load->error);
     return NULL;
 }
 
@@ -301,7 +302,8 @@ static void test_threads_load_on_one_queue(void **state)
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        assert_int_equal(loads[i].status, POSEMB_OK);
+        if (loads[i].status != POSEMB_OK)
+            fail_msg("posemb_load_stage: %s", loads[i].error.message);
         check_call(*state, engine, &model, &model.desc, &model.args, loads[i].loaded);
         posemb_loaded_destroy(loads[i].loaded);
     }

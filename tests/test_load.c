@@ -617,7 +617,7 @@ static void test_failing_calls_leave_nothing(void **state)
     assert_true(fail_each(*state, engine, model.path, &mapped, LOAD_MAP, POSEMB_DEVICE_ERROR) == 8);
     assert_true(fail_each(*state, engine, model.path, &mapped, LOAD_UNMAP, memory) == 8);
     assert_true(fail_each(*state, engine, model.path, &mapped, LOAD_WAIT, POSEMB_DEVICE_ERROR) ==
-                8);
+                16);
     load_model_release(&model);
     posemb_engine_destroy(engine);
 }

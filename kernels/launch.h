@@ -104,8 +104,8 @@ struct posemb_extra {
  * numbers: steps, then as many phases where there are any, then whole turns of 32 bits where
  * positions are floats; then from posemb_launch.zeros_place on, at a multiple of 64 bytes, a row of
  * zeros of the token table, and POSEMB_ZEROS_SIZE(dim) bytes after it one of the position table. */
-#define POSEMB_SEGMENTS_MAX 3
-#define POSEMB_STEPS_PLACE  128
+#define POSEMB_SEGMENTS_MAX    3
+#define POSEMB_STEPS_PLACE     128
 #define POSEMB_ZEROS_SIZE(dim) (((dim)*4 + 63) / 64 * 64)
 
 /* posemb_launch.has: what is written beside the output. */
@@ -158,7 +158,7 @@ struct posemb_launch {
     posemb_u32 id_type;
     posemb_u32 position_type;
     posemb_u32 padding_type;
-    posemb_u32 has; /* POSEMB_HAS_... */
+    posemb_u32 has;    /* POSEMB_HAS_... */
     posemb_u32 chunk;  /* columns that are counted together in scratch memory; 0: none is used */
     posemb_u32 chunks; /* of one batch row */
     posemb_u32 groups; /* of rows; under a norm on the CPU shape a work-group has `turns` of them */
@@ -170,10 +170,10 @@ struct posemb_launch {
     posemb_u32 segments;
     posemb_u32 zeros_place;
     posemb_u32 row_bytes; /* of a row of the token table */
-    posemb_u32 axes;     /* of a grid, or 1 */
-    posemb_u32 count[3]; /* coordinates of each axis of a grid */
-    posemb_u32 flip;     /* the sign bit of the amplitude */
-    float amplitude;     /* without its sign */
+    posemb_u32 axes;      /* of a grid, or 1 */
+    posemb_u32 count[3];  /* coordinates of each axis of a grid */
+    posemb_u32 flip;      /* the sign bit of the amplitude */
+    float amplitude;      /* without its sign */
     float scale;
     float prompt_scale;
     float inverse_dim;

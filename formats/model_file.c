@@ -332,6 +332,45 @@ posemb_status model_file_open(const char *path, const char *wanted, model_file *
     return status;
 }
 
+/* "FILE:TENSOR" to FILE, whose length is `length`, and TENSOR. */
+static posemb_status find_table(model_file *file, const char *path, size_t length,
+                                posemb_error *error)
+{
+    const char *name = path[length] ? path + length + 1 : NULL;
+    char *whole = strndup(path, length);
+    posemb_status status =
+        whole ? tensor_file_open(whole, &file->source, error) : fail_memory(error);
+    const file_tensor **words = &file->tensors[MODEL_WORDS];
+
+    free(whole);
+    if (status != POSEMB_OK)
+        return status;
+    return name ? tensor_file_find(file->source, name, words, error)
+                : tensor_file_find_matrix(file->source, words, error);
+}
+
+posemb_status model_file_open_table(const char *path, model_file **file, posemb_error *error)
+{
+    const size_t length = path ? tensor_path_length(path) : 0;
+    model_file *made;
+    posemb_status status;
+
+    *file = NULL;
+    if (!path)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "path: NULL");
+    made = calloc(1, sizeof *made);
+    if (!made)
+        return fail_memory(error);
+    status = find_table(made, path, length ? length : strlen(path), error);
+    if (status == POSEMB_OK)
+        status = describe_parts(made, error);
+    if (status == POSEMB_OK)
+        *file = made;
+    else
+        model_file_close(made);
+    return status;
+}
+
 void model_file_close(model_file *file)
 {
     if (!file)
@@ -345,6 +384,21 @@ const model_tensor *model_file_part(const model_file *file, model_part part)
     static const model_tensor absent;
 
     return (unsigned)part < MODEL_PART_COUNT ? &file->parts[part] : &absent;
+}
+
+const tensor_file *model_file_source(const model_file *file)
+{
+    return file->source;
+}
+
+const file_tensor *model_file_tensor(const model_file *file, model_part part)
+{
+    return (unsigned)part < MODEL_PART_COUNT ? file->tensors[part] : NULL;
+}
+
+const file_tensor *model_file_scales(const model_file *file, model_part part)
+{
+    return (unsigned)part < MODEL_PART_COUNT ? file->scales[part] : NULL;
 }
 
 const model_config *model_file_config(const model_file *file)
@@ -379,9 +433,7 @@ posemb_status model_file_read_rows(const model_file *file, model_part part, uint
                                    uint64_t count, void *destination, size_t capacity,
                                    posemb_error *error)
 {
-    const bool known = (unsigned)part < MODEL_PART_COUNT;
-
-    return read_units(file, part, "rows", known ? file->tensors[part] : NULL,
+    return read_units(file, part, "rows", model_file_tensor(file, part),
                       model_file_part(file, part)->rows, first, count, destination, capacity,
                       error);
 }
@@ -389,10 +441,9 @@ posemb_status model_file_read_rows(const model_file *file, model_part part, uint
 posemb_status model_file_read_scales(const model_file *file, model_part part, uint64_t first,
                                      uint64_t count, float *destination, posemb_error *error)
 {
-    const bool known = (unsigned)part < MODEL_PART_COUNT;
     const size_t capacity = count < SIZE_MAX / sizeof(float) ? (size_t)count * sizeof(float) : 0;
 
-    return read_units(file, part, "scales", known ? file->scales[part] : NULL,
+    return read_units(file, part, "scales", model_file_scales(file, part),
                       model_file_part(file, part)->scales, first, count, destination, capacity,
                       error);
 }

@@ -51,11 +51,32 @@ typedef struct model_file model_file;
 posemb_status model_file_open(const char *path, const char *prefix, model_file **file,
                               posemb_error *error);
 
+/**
+ * Open a file for one of its tables, which becomes its words. No data are read; a config beside the
+ * file is not looked at.
+ *
+ * @param path  FILE or FILE:TENSOR, of .safetensors or .gguf; without a TENSOR its only one with
+ * two dimensions.
+ * @param file  As model_file_open().
+ * @return As model_file_open(); POSEMB_INVALID_ARGUMENT where there is no such tensor, or no only
+ *         one.
+ */
+posemb_status model_file_open_table(const char *path, model_file **file, posemb_error *error);
+
 /** Close the file. Accepts NULL. */
 void model_file_close(model_file *file);
 
 /** One of the parts; never NULL. It lives as long as the file is open. */
 const model_tensor *model_file_part(const model_file *file, model_part part);
+
+/** The file that the parts are in; it lives as long as `file`. */
+const tensor_file *model_file_source(const model_file *file);
+
+/** The tensor of a part, and that of its scales; NULL: absent. They live as long as the file is
+ * open.
+ */
+const file_tensor *model_file_tensor(const model_file *file, model_part part);
+const file_tensor *model_file_scales(const model_file *file, model_part part);
 
 /** What the config says; NULL where there is none, never of a GGUF file. It lives as long as the
  * file is open. */

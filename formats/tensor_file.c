@@ -121,6 +121,21 @@ static posemb_status open_source(tensor_file *file, const char *path, posemb_err
                 : safetensors_open(path, &file->safetensors, error);
 }
 
+size_t tensor_path_length(const char *path)
+{
+    static const char *const extensions[] = {".safetensors", ".gguf"};
+
+    for (size_t at = 0; path[at]; at++)
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+            const size_t length = strlen(extensions[i]);
+            const bool is_there = strncmp(path + at, extensions[i], length) == 0;
+
+            if (is_there && (path[at + length] == ':' || path[at + length] == '\0'))
+                return at + length;
+        }
+    return 0;
+}
+
 posemb_status tensor_file_open(const char *path, tensor_file **file, posemb_error *error)
 {
     tensor_file *made = calloc(1, sizeof *made);
@@ -231,6 +246,23 @@ posemb_status tensor_file_read(const tensor_file *file, const file_tensor *tenso
 
     return file->gguf ? gguf_read(file->gguf, &gguf_piece, destination, capacity, error)
                       : safetensors_read(file->safetensors, &piece, destination, capacity, error);
+}
+
+posemb_status tensor_file_read_bytes(const tensor_file *file, const file_tensor *tensor,
+                                     uint64_t first, size_t size, void *destination,
+                                     posemb_error *error)
+{
+    file_tensor part = *tensor;
+    char problem[128];
+
+    if (first > tensor->bytes || size > tensor->bytes - first) {
+        snprintf(problem, sizeof problem, "bytes: %zu from %" PRIu64 " on, of %" PRIu64, size,
+                 first, tensor->bytes);
+        return fail_tensor(file, tensor->name, problem, error);
+    }
+    part.offset += first;
+    part.bytes = size;
+    return tensor_file_read(file, &part, destination, size, error);
 }
 
 posemb_status tensor_file_read_rows(const tensor_file *file, const file_tensor *tensor,

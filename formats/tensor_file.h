@@ -35,6 +35,10 @@ typedef struct tensor_file tensor_file;
  */
 posemb_status tensor_file_open(const char *path, tensor_file **file, posemb_error *error);
 
+/** The length of the FILE of FILE.safetensors, FILE.gguf, FILE.safetensors:TENSOR or
+ * FILE.gguf:TENSOR; 0: it is none of them. */
+size_t tensor_path_length(const char *path);
+
 /** Close the file and free the list. Accepts NULL. */
 void tensor_file_close(tensor_file *file);
 
@@ -75,6 +79,16 @@ posemb_status tensor_file_require_storage(const tensor_file *file, const file_te
  */
 posemb_status tensor_file_read(const tensor_file *file, const file_tensor *tensor,
                                void *destination, size_t capacity, posemb_error *error);
+
+/**
+ * Read bytes [first, first + size) of a tensor.
+ *
+ * @param destination  [size] bytes, of any alignment.
+ * @return As tensor_file_read(), and POSEMB_INVALID_ARGUMENT for bytes that are not there.
+ */
+posemb_status tensor_file_read_bytes(const tensor_file *file, const file_tensor *tensor,
+                                     uint64_t first, size_t size, void *destination,
+                                     posemb_error *error);
 
 /**
  * Read rows [first, first + count) of a tensor, a row being all that shares the first index.

@@ -8,6 +8,6 @@ git ls-files '*.c' '*.h' '*.cpp' '*.cl' '*.clh' | grep -v -e '^kernels/.*clh\?$'
     xargs clang-format-14 --dry-run -Werror
 echo "== clang-tidy"
 cmake --preset release >/dev/null
-cmake --build build --target posemb_command >/dev/null
-git ls-files 'src/*.c' 'formats/*.c' 'tools/*.c' 'bench/*.c' 'examples/*.c' |
+cmake --build build --target posemb_command posemb_load_static >/dev/null
+git ls-files 'src/*.c' 'formats/*.c' 'load/*.c' 'tools/*.c' 'bench/*.c' 'examples/*.c' |
     xargs -P 2 -n 4 clang-tidy-14 --quiet -p build

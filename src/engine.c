@@ -223,6 +223,16 @@ posemb_engine_options posemb_engine_resolved(const posemb_engine *engine)
     return engine->options;
 }
 
+cl_context posemb_engine_context(const posemb_engine *engine)
+{
+    return engine->context;
+}
+
+cl_device_id posemb_engine_device(const posemb_engine *engine)
+{
+    return engine->device;
+}
+
 posemb_status posemb_split_table(const posemb_engine *engine, uint64_t rows, uint64_t stride,
                                  uint32_t *parts, uint64_t *part_rows, posemb_error *error)
 {

@@ -1,10 +1,7 @@
-/* Status names and the filling of posemb_error. */
+/* Names and sentences of statuses. */
 #include "status.h"
 
-#include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
 struct status_text {
     posemb_status status;
@@ -29,6 +26,7 @@ static const struct status_text texts[] = {
      "the queue is not of the engine's context and device"},
     {POSEMB_UNSUPPORTED, "POSEMB_UNSUPPORTED", "the device lacks something that posemb needs"},
     {POSEMB_CACHE_FAILED, "POSEMB_CACHE_FAILED", "the program cache on disk has a fault"},
+    {POSEMB_CANCELLED, "POSEMB_CANCELLED", "the caller's progress function asked to stop"},
 };
 
 static const struct status_text *find_text(posemb_status status)
@@ -49,23 +47,4 @@ const char *posemb_status_message(posemb_status status)
 {
     const struct status_text *text = find_text(status);
     return text ? text->message : "unknown status";
-}
-
-posemb_status posemb__fail(posemb_error *error, posemb_status status, int32_t cl_code,
-                           const char *format, ...)
-{
-    if (error) {
-        va_list arguments;
-
-        error->status = status;
-        error->cl_code = cl_code;
-        va_start(arguments, format);
-        vsnprintf(error->message, sizeof error->message, format, arguments);
-        va_end(arguments);
-        /* Logs of drivers end in newlines, wherever they are cut. */
-        for (size_t end = strlen(error->message);
-             end > 0 && isspace((unsigned char)error->message[end - 1]); end--)
-            error->message[end - 1] = '\0';
-    }
-    return status;
 }

@@ -267,11 +267,6 @@ uint64_t posemb__storage_size(posemb_storage storage)
     return posemb_storage_find(storage)->block_bytes;
 }
 
-bool posemb__is_table_storage(posemb_storage storage)
-{
-    return storage == POSEMB_I8 || posemb_storage_find(storage)->block > 1;
-}
-
 float posemb__load_element(const void *row, uint64_t index, posemb_storage storage)
 {
     const struct storage *of = &storages[storage - 1];

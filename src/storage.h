@@ -13,7 +13,10 @@ enum { POSEMB__STORAGES = POSEMB_Q6_K };
 uint64_t posemb__storage_size(posemb_storage storage);
 
 /* Whether tables alone can have that (resolved) storage. */
-bool posemb__is_table_storage(posemb_storage storage);
+static inline bool posemb__is_table_storage(posemb_storage storage)
+{
+    return storage == POSEMB_I8 || posemb_storage_find(storage)->block > 1;
+}
 
 /* Exact. */
 float posemb__from_f16(uint16_t bits);

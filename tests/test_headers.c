@@ -1,4 +1,6 @@
-/* The public headers in strict C99: they stand alone, and one function of each links. */
+/* The public headers in strict C99: they stand alone, and functions of posemb link. */
+#include <posemb/posemb_load.h>
+
 #include <posemb/posemb_cl.h>
 
 #include <posemb/posemb.h>

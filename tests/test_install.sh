@@ -22,36 +22,50 @@ fail()
 library=$(find "$prefix" -name libposemb.so -printf '%h\n')
 [ -n "$library" ] || fail "no libposemb.so was installed"
 
-for file in include/posemb/posemb.h include/posemb/posemb_cl.h; do
+for file in include/posemb/posemb.h include/posemb/posemb_cl.h include/posemb/posemb_load.h; do
     [ -f "$prefix/$file" ] || fail "$file was not installed"
 done
 for file in libposemb.a libposemb.so.0 "libposemb.so.$version" pkgconfig/posemb.pc \
-    cmake/posemb/posembConfig.cmake cmake/posemb/posembConfigVersion.cmake; do
+    libposemb_load.a libposemb_load.so libposemb_load.so.0 "libposemb_load.so.$version" \
+    pkgconfig/posemb_load.pc cmake/posemb/posembConfig.cmake cmake/posemb/posembConfigVersion.cmake; do
     [ -e "$library/$file" ] || fail "$file was not installed"
 done
-stray=$(find "$prefix/include" -type f ! -name posemb.h ! -name posemb_cl.h)
+stray=$(find "$prefix/include" -type f ! -name posemb.h ! -name posemb_cl.h \
+    ! -name posemb_load.h)
 [ -z "$stray" ] || fail "installed headers beyond the public ones: $stray"
 if grep -rqF "$build" "$library/cmake" "$library/pkgconfig"; then
     fail "an installed file names the build folder"
 fi
 
-# What the shared library shows and wants.
-readelf -d "$library/libposemb.so" | grep -q 'SONAME.*\[libposemb\.so\.0\]' ||
-    fail "the SONAME is not libposemb.so.0"
-names=$(nm -D --defined-only "$library/libposemb.so" | awk '{ print $NF }' | sed 's/@.*//')
-[ -n "$names" ] || fail "the library exports nothing"
-bad=$(grep -Ev '^posemb_[a-z0-9]' <<<"$names" || true)
-[ -z "$bad" ] || fail "exported, but not public: $bad"
-declared=$(sed -nE 's/^POSEMB_API .*[ *](posemb_[a-z_]+)\(.*/\1/p' "$prefix"/include/posemb/*.h)
-[ "$(sort <<<"$declared")" = "$(sort <<<"$names")" ] ||
-    fail "declared and exported names differ: $(diff <(sort <<<"$declared") <(sort <<<"$names"))"
-for archive in libposemb.so libposemb.a; do
-    options=(--undefined-only)
-    [ "$archive" = libposemb.so ] && options+=(-D)
-    wanted=$(nm "${options[@]}" "$library/$archive" | awk '{ print $NF }' | sed 's/@.*//')
-    output=$(grep -Ex '(__)?v?f?(printf|puts|putc|putchar|fputs|fputc)(_chk)?|perror|stdout|stderr|getenv|fwrite|(_IO_)?putc|abort|exit' <<<"$wanted" || true)
-    [ -z "$output" ] || fail "$archive uses $output"
-done
+# What the libraries show and want: library NAME HEADER...
+check_library()
+{
+    local name=$1 names bad declared
+    shift
+    readelf -d "$library/lib$name.so" | grep -q "SONAME.*\[lib$name\.so\.0\]" ||
+        fail "the SONAME is not lib$name.so.0"
+    names=$(nm -D --defined-only "$library/lib$name.so" | awk '{ print $NF }' | sed 's/@.*//')
+    [ -n "$names" ] || fail "lib$name.so exports nothing"
+    bad=$(grep -Ev '^posemb_[a-z0-9]' <<<"$names" || true)
+    [ -z "$bad" ] || fail "exported by lib$name.so, but not public: $bad"
+    declared=$(cd "$prefix/include/posemb" && sed -nE 's/^POSEMB_API .*[ *](posemb_[a-z_]+)\(.*/\1/p' "$@")
+    [ "$(sort <<<"$declared")" = "$(sort <<<"$names")" ] ||
+        fail "declared and exported names differ: $(diff <(sort <<<"$declared") <(sort <<<"$names"))"
+    # Programs have names of their own.
+    bad=$(nm -g --defined-only "$library/lib$name.a" | awk 'NF == 3 { print $3 }' |
+        grep -Ev '^posemb_' || true)
+    [ -z "$bad" ] || fail "lib$name.a has names without posemb_ (see load/format_names.h): $bad"
+    for archive in "lib$name.so" "lib$name.a"; do
+        options=(--undefined-only)
+        [ "$archive" = "lib$name.so" ] && options+=(-D)
+        wanted=$(nm "${options[@]}" "$library/$archive" | awk '{ print $NF }' | sed 's/@.*//')
+        output=$(grep -Ex "$forbidden" <<<"$wanted" || true)
+        [ -z "$output" ] || fail "$archive uses $output"
+    done
+}
+forbidden='(__)?v?f?(printf|puts|putc|putchar|fputs|fputc)(_chk)?|perror|stdout|stderr|getenv|fwrite|(_IO_)?putc|abort|exit'
+check_library posemb posemb.h posemb_cl.h
+check_library posemb_load posemb_load.h
 
 # find_package()
 "$cmake" -G Ninja -S "$consumer" -B "$folder/consumer" -DCMAKE_PREFIX_PATH="$prefix" \
@@ -61,11 +75,17 @@ done
     { cat "$folder/build.log"; fail "the consumer does not build"; }
 for program in shared_c shared_cpp static_c static_cpp; do
     "$folder/consumer/$program" || fail "$program"
+    "$folder/consumer/load_$program" || fail "load_$program"
 done
 ldd "$folder/consumer/shared_c" | grep -q "$prefix.*libposemb\.so\.0\|libposemb\.so\.0.*$prefix" ||
     fail "shared_c does not use the installed library"
-if ldd "$folder/consumer/static_c" | grep -q libposemb; then
-    fail "static_c uses the shared library"
+for program in static_c load_static_c; do
+    if ldd "$folder/consumer/$program" | grep -q libposemb; then
+        fail "$program uses the shared library"
+    fi
+done
+if ldd "$folder/consumer/shared_c" | grep -q jansson; then
+    fail "posemb without posemb_load needs jansson"
 fi
 
 # A version that is not there must be refused.
@@ -84,7 +104,13 @@ read -ra static <<<"$(pkg-config --static --libs posemb | sed 's/-lposemb/-l:lib
 "$cxx" -std=c++11 "$consumer/consumer.cpp" "${flags[@]}" "${shared[@]}" -o "$folder/pc_shared_cpp"
 "$cc" -std=c11 "$consumer/consumer.c" "${flags[@]}" "${static[@]}" -o "$folder/pc_static_c"
 "$cxx" -std=c++11 "$consumer/consumer.cpp" "${flags[@]}" "${static[@]}" -o "$folder/pc_static_cpp"
-for program in pc_shared_c pc_shared_cpp pc_static_c pc_static_cpp; do
+read -ra shared <<<"$(pkg-config --libs posemb_load)"
+read -ra static <<<"$(pkg-config --static --libs posemb_load |
+    sed 's/-lposemb_load/-l:libposemb_load.a/; s/-lposemb /-l:libposemb.a /')"
+"$cc" -std=c11 "$consumer/load.c" "${flags[@]}" "${shared[@]}" -o "$folder/pc_load_shared_c"
+"$cc" -std=c11 "$consumer/load.c" "${flags[@]}" "${static[@]}" -o "$folder/pc_load_static_c"
+ldd "$folder/pc_load_static_c" | grep -q libposemb && fail "pc_load_static_c uses a shared library"
+for program in pc_load_shared_c pc_load_static_c pc_shared_c pc_shared_cpp pc_static_c pc_static_cpp; do
     LD_LIBRARY_PATH=$library "$folder/$program" || fail "$program"
 done
 echo "install: all well"

@@ -29,18 +29,18 @@ without_comments()
     mkdir -p "$bare/$(dirname "$1")"
     perl -0777 -pe 's{/\*.*?\*/}{ my $t = $&; $t =~ s/[^\n]//g; $t }gse; s{//[^\n]*}{}g' "$1" >"$bare/$1"
 }
-for file in src/*.[ch] kernels/* formats/*.[ch] include/posemb/*.h; do
+for file in src/*.[ch] kernels/* formats/*.[ch] load/*.[ch] include/posemb/*.h; do
     without_comments "$file"
 done
 
 # What needs no OpenCL does not see it.
 no_opencl=(include/posemb/posemb.h)
-for name in blob cache checked_math compare convention fixed_point frequency launch params reference status; do
+for name in blob cache checked_math compare convention fail fixed_point frequency launch params reference status; do
     for file in src/$name.c src/$name.h; do
         [ -f "$file" ] && no_opencl+=("$file")
     done
 done
-for file in src/blob.c src/cache.c src/compare.c src/convention.c src/fixed_point.c src/frequency.c src/launch.c \
+for file in src/blob.c src/cache.c src/compare.c src/convention.c src/fail.c src/fixed_point.c src/frequency.c src/launch.c \
     src/params.c src/reference.c src/status.c src/checked_math.h; do
     [ -f "$file" ] || { echo "FAILED: $file is not there"; failed=1; }
 done
@@ -49,7 +49,12 @@ forbid "this file may not use OpenCL" \
     "${no_opencl[@]}"
 
 # Readers of files know the library's vocabulary, not its devices.
-forbid "formats/ may not use OpenCL" '#[[:space:]]*include.*(CL/|posemb_cl\.h)' formats/*.[ch]
+forbid "formats/ may not use OpenCL" '#[[:space:]]*include.*(CL/|posemb_(cl|load)\.h)' formats/*.[ch]
+forbid "formats/ and load/ may not include tools, bench or tests" \
+    '#[[:space:]]*include.*(tools|bench|tests|support|options|inputs)[/.]' formats/*.[ch] load/*.[ch]
+forbid "load/ uses of posemb what is public, and the helpers that it has copies of" \
+    '#[[:space:]]*include "(engine|plan|device|program|launch|params|desc|enqueue|reference)\.h"' \
+    load/*.[ch] formats/*.[ch]
 
 # The library depends on nothing above it.
 forbid "src/ may not include tools, formats, bench or tests" \
@@ -72,10 +77,10 @@ forbid "functions of vendors decide these bits" \
 forbid "fast-math changes bits" \
     'fast-relaxed-math|unsafe-math|finite-math-only|mad-enable|denorms-are-zero|no-signed-zeros|single-precision-constant|ffast-math|fassociative-math|FP_CONTRACT[[:space:]]+ON' \
     src/*.[ch] kernels/*
-forbid "the library prints nothing" \
-    '\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)[[:space:]]*\(' src/*.[ch]
+forbid "the libraries print nothing" \
+    '\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)[[:space:]]*\(' src/*.[ch] load/*.[ch]
 forbid "only cache.c reads the environment" '\b(getenv|secure_getenv|setenv|environ)\b' \
-    $(ls src/*.[ch] | grep -v '^src/cache\.c$')
+    $(ls src/*.[ch] load/*.[ch] | grep -v '^src/cache\.c$')
 cd "$1" || exit 1
 forbid "fast-math changes bits" 'ffast-math|funsafe-math|Ofast|ffp-contract=(fast|on)' \
     CMakeLists.txt CMakePresets.json

@@ -27,6 +27,7 @@ static void test_every_status_has_a_name(void **state)
         {8, "POSEMB_QUEUE_MISMATCH"},
         {9, "POSEMB_UNSUPPORTED"},
         {10, "POSEMB_CACHE_FAILED"},
+        {11, "POSEMB_CANCELLED"},
     };
 
     (void)state;
@@ -37,7 +38,7 @@ static void test_every_status_has_a_name(void **state)
 static void test_every_status_has_its_own_sentence(void **state)
 {
     (void)state;
-    for (int i = POSEMB_OK; i <= POSEMB_CACHE_FAILED; i++) {
+    for (int i = POSEMB_OK; i <= POSEMB_CANCELLED; i++) {
         assert_true(strlen(posemb_status_message((posemb_status)i)) > 0);
         for (int k = POSEMB_OK; k < i; k++)
             assert_string_not_equal(posemb_status_message((posemb_status)i),
@@ -48,9 +49,9 @@ static void test_every_status_has_its_own_sentence(void **state)
 static void test_other_values_are_unknown(void **state)
 {
     (void)state;
-    assert_string_equal(posemb_status_name((posemb_status)11), "unknown status");
+    assert_string_equal(posemb_status_name((posemb_status)12), "unknown status");
     assert_string_equal(posemb_status_name((posemb_status)127), "unknown status");
-    assert_string_equal(posemb_status_message((posemb_status)11), "unknown status");
+    assert_string_equal(posemb_status_message((posemb_status)12), "unknown status");
 }
 
 static void test_fail_fills_the_error(void **state)

@@ -304,6 +304,37 @@ static void test_a_scalar_has_no_rows(void **state)
     }
 }
 
+static void test_reads_a_range_of_bytes(void **state)
+{
+    (void)state;
+    for (file_format format = FORMAT_SAFETENSORS; format < FORMAT_COUNT; format++) {
+        tensor_file *file = open_list("w F32 2,3\n", format);
+        const file_tensor *tensor = tensor_file_at(file, 0);
+        unsigned char bytes[24];
+        posemb_error error;
+
+        assert_int_equal(tensor_file_read_bytes(file, tensor, 5, 7, bytes, NULL), POSEMB_OK);
+        for (unsigned i = 0; i < 7; i++)
+            assert_int_equal(bytes[i], 5 + i);
+        assert_int_equal(tensor_file_read_bytes(file, tensor, 24, 0, bytes, NULL), POSEMB_OK);
+        assert_int_equal(tensor_file_read_bytes(file, tensor, 18, 7, bytes, &error), INVALID);
+        assert_said(&error, "\"w\": bytes: 7 from 18 on, of 24");
+        assert_int_equal(tensor_file_read_bytes(file, tensor, UINT64_MAX, 2, bytes, NULL), INVALID);
+        tensor_file_close(file);
+    }
+}
+
+static void test_paths_may_name_a_tensor(void **state)
+{
+    (void)state;
+    assert_int_equal(tensor_path_length("a/b.safetensors"), 15);
+    assert_int_equal(tensor_path_length("a/b.safetensors:w:x"), 15);
+    assert_int_equal(tensor_path_length("b.gguf:w.gguf"), 6);
+    assert_int_equal(tensor_path_length("b.gguf2:w.gguf"), 14);
+    assert_int_equal(tensor_path_length("b.npy:w"), 0);
+    assert_int_equal(tensor_path_length(""), 0);
+}
+
 /* ---- What is no file of tensors */
 
 static void test_refuses_other_files(void **state)
@@ -343,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_refuses_rows_that_are_not_there),
         cmocka_unit_test(test_refuses_rows_within_a_byte),
         cmocka_unit_test(test_a_scalar_has_no_rows),
+        cmocka_unit_test(test_reads_a_range_of_bytes),
+        cmocka_unit_test(test_paths_may_name_a_tensor),
         cmocka_unit_test(test_refuses_other_files),
     };
 

@@ -1,6 +1,7 @@
 /* The files that a stage reads, as arguments of a call. */
 #include "inputs.h"
 
+#include "model_desc.h"
 #include "model_stage.h"
 #include "stage_inputs.h"
 #include "status.h"
@@ -44,57 +45,13 @@ posemb_number_type number_type_of(const npy_array *array)
     return array->type == NPY_I8 ? POSEMB_INT64 : POSEMB_INT32;
 }
 
-/* What is set goes before what the model says; 0 is never a value of its own. */
-static void fill_from(const posemb_desc *preset, posemb_desc *desc)
-{
-    const bool has_denominator = desc->denominator != 0 || desc->shift != 0.0;
-
-#define FILL(field)                                                                                \
-    if (desc->field == 0)                                                                          \
-    desc->field = preset->field
-    FILL(convention);
-    FILL(layout);
-    FILL(first);
-    FILL(odd);
-    FILL(base);
-    FILL(amplitude);
-    FILL(frequency);
-    FILL(position_scale);
-    FILL(positions);
-    FILL(pad_policy);
-    FILL(token_scale);
-#undef FILL
-    desc->position_type = preset->position_type;
-    desc->padding = preset->padding;
-    desc->pad_id = preset->pad_id;
-    if (!has_denominator) {
-        desc->denominator = preset->denominator;
-        desc->shift = preset->shift;
-    }
-    if (!desc->grid.axes)
-        desc->grid = preset->grid;
-    else if (preset->grid.axes == desc->grid.axes && desc->grid.segment_axis[0] == 0)
-        memcpy(desc->grid.segment_axis, preset->grid.segment_axis,
-               sizeof preset->grid.segment_axis);
-}
-
 /* What the options do not say is as the model has it. The dim must be known. */
 static posemb_status apply_model(const struct stage_options *options, const char *model,
                                  struct inputs *inputs, posemb_error *error)
 {
-    posemb_desc preset;
-    int64_t start = 0;
-    posemb_status status;
+    int64_t *start = options->has_start ? NULL : &inputs->args.shape.start;
 
-    if (!posemb_model_find(model))
-        return POSEMB_OK;
-    status = posemb_model_preset(model, inputs->desc.dim, &preset, &start, error);
-    if (status != POSEMB_OK)
-        return status;
-    fill_from(&preset, &inputs->desc);
-    if (!options->has_start)
-        inputs->args.shape.start = start;
-    return POSEMB_OK;
+    return model_desc_set_preset(model, &inputs->desc, start, error);
 }
 
 /* A table has the model's sinusoids at positions that the options name. */
@@ -242,21 +199,6 @@ static posemb_status read_padding(const char *path, posemb_padding padding, stru
     return POSEMB_OK;
 }
 
-/* A model that takes its pads from a mask, and a call that has none: all are tokens. */
-static void forget_mask(struct inputs *inputs)
-{
-    posemb_desc *desc = &inputs->desc;
-
-    if (desc->padding != POSEMB_PADDING_MASK || inputs->args.padding)
-        return;
-    desc->padding = POSEMB_PADDING_NONE;
-    desc->pad_policy = POSEMB_PAD_DEFAULT;
-    if (desc->positions != POSEMB_POSITIONS_COUNT)
-        return;
-    desc->positions = POSEMB_POSITIONS_INDEX; /* the first token's count is 1, its index 0 */
-    inputs->args.shape.start++;
-}
-
 /* Where tokens are, as far as the options say. */
 static posemb_status read_rule(const struct stage_options *options, struct inputs *inputs,
                                posemb_error *error)
@@ -317,11 +259,13 @@ static posemb_status read_positions_of_encode(const struct stage_options *option
 
     if (status != POSEMB_OK)
         return status;
-    model_stage_apply_config(options, inputs);
+    model_desc_set_config(&inputs->config, options->desc.token_scale != 0.0f, &inputs->desc,
+                          options->has_start ? NULL : &inputs->args.shape.start);
     if (options->scale_is_sqrt)
         inputs->desc.token_scale = sqrtf((float)inputs->desc.dim);
     status = read_rule(options, inputs, error);
-    forget_mask(inputs);
+    if (!inputs->args.padding)
+        model_desc_forget_mask(&inputs->desc, &inputs->args.shape.start);
     return status;
 }
 

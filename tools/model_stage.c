@@ -1,36 +1,22 @@
 /* The stage of a model's file: its tables, its norm, and what its config says. */
 #include "model_stage.h"
 
+#include "model_desc.h"
 #include "stage_options.h"
 #include "status.h"
 
-#include <float.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- Which model */
 
-static posemb_status fail_unknown(const struct stage_options *options, const model_config *config,
-                                  posemb_error *error)
+static model_advice advice_of(const struct stage_options *options)
 {
-    if (!config || (!config->has_model_type && !config->has_architecture))
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: no config says which model it is; give --model",
-                            options->model_file);
-    if (config->has_architecture)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: its general.architecture is \"%s\", whose positions are not "
-                            "known; give --model, which may be none",
-                            options->model_file, config->architecture);
-    return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                        "%.200s: its config has model_type \"%s\"%s%s, whose positions are not "
-                        "known; give --model, which may be none",
-                        options->model_file, config->model_type,
-                        config->has_position_embedding_type ? " with positions " : "",
-                        config->position_embedding_type);
+    return (model_advice){.file = options->model_file,
+                          .model = "give --model, which may be none",
+                          .positions = "give --positions-table or another --model"};
 }
 
 /* A model of the config's that adds no positions, unless the options name some. */
@@ -55,14 +41,14 @@ static posemb_status take_no_positions(const struct stage_options *options, stru
 static posemb_status find_model(const struct stage_options *options, const model_config *config,
                                 struct inputs *inputs, posemb_error *error)
 {
-    inputs->model = options->model;
-    if (!inputs->model && config)
-        inputs->model = config_model_name(config);
+    const model_advice advice = advice_of(options);
+
+    inputs->model = model_desc_name(config, options->model);
     if (!options->model && inputs->model && strcmp(inputs->model, CONFIG_WITHOUT_POSITIONS) == 0)
         return take_no_positions(options, inputs, error);
     if (inputs->model || options->positions_table || options->desc.convention)
         return POSEMB_OK;
-    return fail_unknown(options, config, error);
+    return model_desc_fail_unknown(config, &advice, error);
 }
 
 /* ---- Its parts */
@@ -97,17 +83,14 @@ static void describe_part(const model_file *file, model_part part, struct inputs
 static posemb_status read_positions(const struct stage_options *options, const model_file *file,
                                     struct inputs *inputs, posemb_error *error)
 {
-    const posemb_model_info *info = posemb_model_find(inputs->model);
     const bool stored = model_file_part(file, MODEL_POSITIONS)->name != NULL;
-    const bool learned =
-        info && info->learned && !options->desc.convention && !options->positions_table;
+    const bool learned = model_desc_is_learned(inputs->model) && !options->desc.convention &&
+                         !options->positions_table;
+    const model_advice advice = advice_of(options);
 
     describe_part(file, MODEL_POSITIONS, inputs);
     if (learned && !stored)
-        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
-                            "%.200s: the positions of model \"%s\" are a learned table, and the "
-                            "file has none; give --positions-table or another --model",
-                            options->model_file, inputs->model);
+        return model_desc_fail_positions(inputs->model, &advice, error);
     if (learned)
         return stored_part_read(file, MODEL_POSITIONS, &inputs->position_table, error);
     if (stored)
@@ -115,47 +98,16 @@ static posemb_status read_positions(const struct stage_options *options, const m
     return POSEMB_OK;
 }
 
-/* The epsilon of model types whose configs may leave it to their class. */
-static double default_epsilon(const char *model)
-{
-    static const char *const small[] = {"bert", "roberta", "esm", "distilbert"};
-    const posemb_model_info *info = posemb_model_find(model);
-
-    for (size_t i = 0; info && i < sizeof small / sizeof *small; i++)
-        if (strcmp(info->name, small[i]) == 0)
-            return 1e-12;
-    return 1e-5;
-}
-
-static float epsilon_of(const struct inputs *inputs)
-{
-    const model_config *config = &inputs->config;
-    const bool rms = inputs->desc.norm == POSEMB_NORM_RMS;
-    double epsilon = default_epsilon(inputs->model);
-
-    if (config->has_layer_norm_eps && !(rms && config->has_rms_norm_eps))
-        epsilon = config->layer_norm_eps;
-    else if (config->has_rms_norm_eps)
-        epsilon = config->rms_norm_eps;
-    return epsilon < (double)FLT_TRUE_MIN ? FLT_TRUE_MIN : (float)epsilon;
-}
-
-/* A norm that is there is applied. */
 static posemb_status read_norm(const model_file *file, struct inputs *inputs, posemb_error *error)
 {
-    const model_config *config = &inputs->config;
-    posemb_desc *desc = &inputs->desc;
+    const posemb_desc *desc = &inputs->desc;
     posemb_status status;
 
     describe_part(file, MODEL_GAMMA, inputs);
     describe_part(file, MODEL_BETA, inputs);
-    if (desc->norm == POSEMB_NORM_DEFAULT && model_file_part(file, MODEL_GAMMA)->name)
-        desc->norm = config->has_rms_norm_eps && !config->has_layer_norm_eps ? POSEMB_NORM_RMS
-                                                                             : POSEMB_NORM_LAYER;
+    model_desc_set_norm(file, inputs->model, &inputs->desc);
     if (desc->norm == POSEMB_NORM_DEFAULT || desc->norm == POSEMB_NORM_NONE)
         return POSEMB_OK;
-    if (desc->epsilon == 0.0f)
-        desc->epsilon = epsilon_of(inputs);
     status = stored_part_read(file, MODEL_GAMMA, &inputs->gamma, error);
     if (status == POSEMB_OK)
         status = stored_part_read(file, MODEL_BETA, &inputs->beta, error);
@@ -197,27 +149,6 @@ posemb_status model_stage_read(const struct stage_options *options, struct input
         status = read_parts(options, file, inputs, error);
     model_file_close(file);
     return status;
-}
-
-/* ---- Its config */
-
-void model_stage_apply_config(const struct stage_options *options, struct inputs *inputs)
-{
-    const model_config *config = &inputs->config;
-    posemb_desc *desc = &inputs->desc;
-
-    if (config->has_pad_token_id && desc->padding == POSEMB_PADDING_TOKEN) {
-        desc->pad_id = config->pad_token_id;
-        /* The position of pads has their id's number. */
-        if (desc->positions == POSEMB_POSITIONS_COUNT && !options->has_start)
-            inputs->args.shape.start = config->pad_token_id;
-    }
-    if (options->desc.token_scale != 0.0f)
-        return;
-    if (config->has_scale_embedding)
-        desc->token_scale = config->scale_embedding ? (float)sqrt((double)desc->dim) : 1.0f;
-    else if (config->has_token_scale)
-        desc->token_scale = (float)config->token_scale;
 }
 
 /* ---- For people */

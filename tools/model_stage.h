@@ -9,9 +9,6 @@
 posemb_status model_stage_read(const struct stage_options *options, struct inputs *inputs,
                                posemb_error *error);
 
-/* Pads and scale of the config, unless options say otherwise. The model must have been applied. */
-void model_stage_apply_config(const struct stage_options *options, struct inputs *inputs);
-
 /* Print what was found in the file, and what is made of it. */
 void model_stage_print(const struct stage_options *options, const struct inputs *inputs);
 

@@ -1,6 +1,7 @@
 /* What encode reads beside ids, tokens and positions: tables, types, the norm's rows, prompts. */
 #include "stage_inputs.h"
 
+#include "model_desc.h"
 #include "status.h"
 #include "storage.h"
 
@@ -123,10 +124,7 @@ static posemb_status describe_norm(const struct stage_options *options, struct i
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "--gamma-one-plus needs a gamma, but %.200s has none",
                             options->model_file);
-    if (!gamma->data)
-        desc->gamma = POSEMB_GAMMA_NONE;
-    desc->beta = beta->data ? POSEMB_BETA_ADDED : POSEMB_BETA_NONE;
-    desc->norm_storage = gamma->data ? gamma->storage : beta->storage;
+    model_desc_set_norm_rows(gamma->storage, beta->storage, desc);
     inputs->args.gamma = gamma->data;
     inputs->args.beta = beta->data;
     return POSEMB_OK;

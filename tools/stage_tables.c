@@ -116,28 +116,11 @@ static posemb_status read_tensor_file(const char *path, const char *name, struct
     return status;
 }
 
-/* The length of the FILE of FILE.safetensors or FILE.safetensors:TENSOR, and so of .gguf; 0: it is
- * neither. */
-static size_t tensor_file_length(const char *path)
-{
-    static const char *const extensions[] = {".safetensors", ".gguf"};
-
-    for (size_t at = 0; path[at]; at++)
-        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
-            const size_t length = strlen(extensions[i]);
-            const bool is_there = strncmp(path + at, extensions[i], length) == 0;
-
-            if (is_there && (path[at + length] == ':' || path[at + length] == '\0'))
-                return at + length;
-        }
-    return 0;
-}
-
 /* FILE.npy, FILE.safetensors, FILE.safetensors:TENSOR, FILE.gguf, FILE.gguf:TENSOR */
 static posemb_status read_array(const char *what, const char *path, struct array *array,
                                 struct array *scales, posemb_error *error)
 {
-    const size_t length = tensor_file_length(path);
+    const size_t length = tensor_path_length(path);
     posemb_status status;
     char *file;
 

@@ -116,7 +116,8 @@ typedef enum posemb_status {
         7, /**< a buffer ends before the last element that the call would touch */
     POSEMB_QUEUE_MISMATCH = 8, /**< the queue is not of the engine's context and device */
     POSEMB_UNSUPPORTED = 9,    /**< the device lacks something that posemb needs */
-    POSEMB_CACHE_FAILED = 10   /**< the program cache on disk has a fault; the message says which */
+    POSEMB_CACHE_FAILED = 10,  /**< the program cache on disk has a fault; the message says which */
+    POSEMB_CANCELLED = 11      /**< the caller's progress function asked to stop: posemb_load.h */
 } posemb_status;
 
 #define POSEMB_MESSAGE_SIZE 512

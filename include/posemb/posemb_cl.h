@@ -149,6 +149,10 @@ POSEMB_API void posemb_engine_destroy(posemb_engine *engine);
  * (NULL under POSEMB_CACHE_MEMORY). The folder's name lives as long as the engine. */
 POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *engine);
 
+/** What the engine was created on; retained by it, not for the caller. */
+POSEMB_API cl_context posemb_engine_context(const posemb_engine *engine);
+POSEMB_API cl_device_id posemb_engine_device(const posemb_engine *engine);
+
 /**
  * The fewest equal parts in which a token table fits the buffers of the device, where its largest
  * allocation is smaller than the table (phones: less than 1 GiB): posemb_desc.table_parts and

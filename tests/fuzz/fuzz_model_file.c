@@ -2,7 +2,7 @@
  * config. A prefix is the first byte of the config, where that is none of JSON: 'e' and 'd' for an
  * encoder's and a decoder's. */
 #include "fuzz.h"
-#include "model_file.h"
+#include "model_desc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,21 @@ static void read_part(const model_file *file, model_part part, size_t size)
                 "its scales can be read");
     free(scales);
     free(rows);
+}
+
+/* What is made of an accepted file, under its own name and another, can be planned. */
+static void describe(const model_file *file, const char *wanted)
+{
+    const model_advice advice = {
+        .file = "in", .model = "name a model", .positions = "name another model"};
+    posemb_error error = {.message = ""};
+    posemb_desc resolved;
+    model_stage stage;
+
+    if (!fuzz_accepted(model_desc_make(file, wanted, false, &advice, &stage, &error), &error))
+        return;
+    fuzz_expect(stage.model != NULL, "its model is known");
+    fuzz_expect(posemb_desc_resolve(&stage.desc, &resolved, &error) == POSEMB_OK, error.message);
 }
 
 /* The config, if any, beside the other file. Returns the prefix that it asks for. */
@@ -72,6 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (unsigned part = 0; part < MODEL_PART_COUNT; part++)
         if (model_file_part(file, (model_part)part)->name)
             read_part(file, (model_part)part, size);
+    describe(file, NULL);
+    describe(file, "none");
+    describe(file, "opt");
     model_file_close(file);
     return 0;
 }

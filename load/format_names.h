@@ -1,0 +1,97 @@
+/* Other names for the readers of formats/ in posemb_load: a program that links the static library
+ * has names of its own, and perhaps those of ggml, whose gguf_... these would be. Comes before all
+ * else in each of its files; tests/test_install.sh finds the names that are missing here. */
+#ifndef POSEMB_FORMAT_NAMES_H
+#define POSEMB_FORMAT_NAMES_H
+
+#define config_model_name           posemb__config_model_name
+#define config_read                 posemb__config_read
+#define escape_text                 posemb__escape_text
+#define file_bytes_close            posemb__file_bytes_close
+#define file_bytes_open             posemb__file_bytes_open
+#define file_bytes_read             posemb__file_bytes_read
+#define file_output_abandon         posemb__file_output_abandon
+#define file_output_begin           posemb__file_output_begin
+#define file_output_commit          posemb__file_output_commit
+#define file_output_write           posemb__file_output_write
+#define gguf_at                     posemb__gguf_at
+#define gguf_close                  posemb__gguf_close
+#define gguf_config_model_name      posemb__gguf_config_model_name
+#define gguf_config_read            posemb__gguf_config_read
+#define gguf_count                  posemb__gguf_count
+#define gguf_get_array_count        posemb__gguf_get_array_count
+#define gguf_get_bool               posemb__gguf_get_bool
+#define gguf_get_f64                posemb__gguf_get_f64
+#define gguf_get_string             posemb__gguf_get_string
+#define gguf_get_u64                posemb__gguf_get_u64
+#define gguf_open                   posemb__gguf_open
+#define gguf_read                   posemb__gguf_read
+#define gguf_read_metadata          posemb__gguf_read_metadata
+#define gguf_tensor_type_find       posemb__gguf_tensor_type_find
+#define gguf_type_name              posemb__gguf_type_name
+#define gguf_type_size              posemb__gguf_type_size
+#define gguf_value_at               posemb__gguf_value_at
+#define gguf_value_count            posemb__gguf_value_count
+#define gguf_value_find             posemb__gguf_value_find
+#define gguf_version                posemb__gguf_version
+#define header_check_name           posemb__header_check_name
+#define header_fail_field           posemb__header_fail_field
+#define header_fail_memory          posemb__header_fail_memory
+#define header_fail_named           posemb__header_fail_named
+#define header_fail_value           posemb__header_fail_value
+#define header_left                 posemb__header_left
+#define header_read_length          posemb__header_read_length
+#define header_read_text            posemb__header_read_text
+#define header_read_u32             posemb__header_read_u32
+#define header_read_u64             posemb__header_read_u64
+#define header_record               posemb__header_record
+#define header_skip                 posemb__header_skip
+#define header_take                 posemb__header_take
+#define list_name                   posemb__list_name
+#define model_desc_fail_positions   posemb__model_desc_fail_positions
+#define model_desc_fail_unknown     posemb__model_desc_fail_unknown
+#define model_desc_forget_mask      posemb__model_desc_forget_mask
+#define model_desc_is_learned       posemb__model_desc_is_learned
+#define model_desc_make             posemb__model_desc_make
+#define model_desc_name             posemb__model_desc_name
+#define model_desc_set_config       posemb__model_desc_set_config
+#define model_desc_set_norm         posemb__model_desc_set_norm
+#define model_desc_set_norm_rows    posemb__model_desc_set_norm_rows
+#define model_desc_set_preset       posemb__model_desc_set_preset
+#define model_file_close            posemb__model_file_close
+#define model_file_config           posemb__model_file_config
+#define model_file_open             posemb__model_file_open
+#define model_file_open_table       posemb__model_file_open_table
+#define model_file_part             posemb__model_file_part
+#define model_file_read_rows        posemb__model_file_read_rows
+#define model_file_read_scales      posemb__model_file_read_scales
+#define model_file_scales           posemb__model_file_scales
+#define model_file_source           posemb__model_file_source
+#define model_file_tensor           posemb__model_file_tensor
+#define model_names_find            posemb__model_names_find
+#define model_names_find_scales     posemb__model_names_find_scales
+#define model_part_name             posemb__model_part_name
+#define safetensors_at              posemb__safetensors_at
+#define safetensors_close           posemb__safetensors_close
+#define safetensors_count           posemb__safetensors_count
+#define safetensors_dtype_name      posemb__safetensors_dtype_name
+#define safetensors_open            posemb__safetensors_open
+#define safetensors_read            posemb__safetensors_read
+#define shape_count                 posemb__shape_count
+#define shape_show                  posemb__shape_show
+#define show_path                   posemb__show_path
+#define tensor_file_at              posemb__tensor_file_at
+#define tensor_file_close           posemb__tensor_file_close
+#define tensor_file_count           posemb__tensor_file_count
+#define tensor_file_find            posemb__tensor_file_find
+#define tensor_file_find_matrix     posemb__tensor_file_find_matrix
+#define tensor_file_gguf            posemb__tensor_file_gguf
+#define tensor_file_open            posemb__tensor_file_open
+#define tensor_file_read            posemb__tensor_file_read
+#define tensor_file_read_bytes      posemb__tensor_file_read_bytes
+#define tensor_file_read_rows       posemb__tensor_file_read_rows
+#define tensor_file_require_storage posemb__tensor_file_require_storage
+#define tensor_file_shown           posemb__tensor_file_shown
+#define tensor_path_length          posemb__tensor_path_length
+
+#endif

@@ -1,0 +1,2 @@
+// posemb_load in C++: the same program.
+#include "load.c"

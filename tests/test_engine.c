@@ -229,6 +229,129 @@ static void test_a_failed_build_leaves_the_engine_usable(void **state)
     posemb_engine_destroy(engine);
 }
 
+/* ---- Tables that one buffer cannot hold */
+
+static void test_the_largest_buffer_is_that_of_the_device_at_most(void **state)
+{
+    const uint64_t most = posemb_session_device(*state)->max_allocation;
+    const posemb_engine_options small = {.largest_buffer = 1000};
+    const posemb_engine_options exact = {.largest_buffer = most};
+    const posemb_engine_options above = {.largest_buffer = most + 1};
+    const posemb_engine_options huge = {.largest_buffer = UINT64_MAX};
+
+    assert_true(options_in_force(*state, NULL).largest_buffer == most);
+    assert_int_equal(options_in_force(*state, &small).largest_buffer, 1000);
+    assert_true(options_in_force(*state, &exact).largest_buffer == most);
+    assert_true(options_in_force(*state, &above).largest_buffer == most);
+    assert_true(options_in_force(*state, &huge).largest_buffer == most);
+}
+
+static void test_tables_are_split_for_the_largest_buffer(void **state)
+{
+    static const struct {
+        uint64_t rows, stride;
+        uint32_t parts;
+        uint64_t part_rows;
+    } rows[] = {{1, 1, 1, 1},     {1, 1000, 1, 1},    {10, 100, 1, 10}, {11, 100, 2, 6},
+                {80, 100, 8, 10}, {79, 100, 8, 10},   {71, 100, 8, 9},  {8, 501, 8, 1},
+                {8, 1000, 8, 1},  {8000, 1, 8, 1000}, {1001, 1, 2, 501}};
+    const posemb_engine_options options = {.largest_buffer = 1000};
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, &options, &engine, NULL), POSEMB_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t parts = 0;
+        uint64_t part_rows = 0;
+
+        assert_int_equal(
+            posemb_split_table(engine, rows[i].rows, rows[i].stride, &parts, &part_rows, NULL),
+            POSEMB_OK);
+        assert_int_equal(parts, rows[i].parts);
+        assert_int_equal(part_rows, rows[i].part_rows);
+    }
+    posemb_engine_destroy(engine);
+}
+
+/* Above what the device has, the device decides. */
+static void test_the_device_bounds_the_parts(void **state)
+{
+    const uint64_t most = posemb_session_device(*state)->max_allocation;
+    const posemb_engine_options options = {.largest_buffer = UINT64_MAX};
+    uint32_t parts = 0;
+    uint64_t part_rows = 0;
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, &options, &engine, NULL), POSEMB_OK);
+    assert_int_equal(posemb_split_table(engine, most, 1, &parts, &part_rows, NULL), POSEMB_OK);
+    assert_int_equal(parts, 1);
+    assert_int_equal(posemb_split_table(engine, most + 1, 1, &parts, &part_rows, NULL), POSEMB_OK);
+    assert_int_equal(parts, 2);
+    assert_true(part_rows == most / 2 + 1);
+    posemb_engine_destroy(engine);
+}
+
+static void test_tables_that_do_not_fit_are_not_split(void **state)
+{
+    static const struct {
+        uint64_t rows, stride;
+        const char *words;
+    } rows[] = {
+        {81, 100, "81 rows of 100 bytes does not fit 8 buffers of at most 1000 bytes"},
+        {9, 1000, "9 rows of 1000 bytes"},
+        {1, 1001, "1 rows of 1001 bytes"},
+        {UINT64_MAX, UINT64_MAX, "18446744073709551615 rows of 18446744073709551615 bytes"},
+    };
+    const posemb_engine_options options = {.largest_buffer = 1000};
+    posemb_engine *engine;
+
+    assert_int_equal(create(*state, &options, &engine, NULL), POSEMB_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t parts = 77;
+        uint64_t part_rows = 88;
+        posemb_error error;
+
+        assert_int_equal(
+            posemb_split_table(engine, rows[i].rows, rows[i].stride, &parts, &part_rows, &error),
+            POSEMB_UNSUPPORTED);
+        assert_int_equal(error.cl_code, 0);
+        assert_says(&error, rows[i].words);
+        assert_int_equal(parts, 77);
+        assert_int_equal(part_rows, 88);
+    }
+    posemb_engine_destroy(engine);
+}
+
+static void test_bad_splits_are_refused(void **state)
+{
+    const posemb_engine *engine = posemb_session_engine(*state);
+    uint32_t parts = 77;
+    uint64_t part_rows = 88;
+    const struct {
+        const posemb_engine *engine;
+        uint64_t rows, stride;
+        uint32_t *parts;
+        uint64_t *part_rows;
+        const char *words;
+    } rows[] = {
+        {NULL, 1, 1, &parts, &part_rows, "engine is NULL"},
+        {engine, 0, 1, &parts, &part_rows, "rows or stride is 0"},
+        {engine, 1, 0, &parts, &part_rows, "rows or stride is 0"},
+        {engine, 1, 1, NULL, &part_rows, "parts or part_rows is NULL"},
+        {engine, 1, 1, &parts, NULL, "parts or part_rows is NULL"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        posemb_error error;
+
+        assert_int_equal(posemb_split_table(rows[i].engine, rows[i].rows, rows[i].stride,
+                                            rows[i].parts, rows[i].part_rows, &error),
+                         POSEMB_INVALID_ARGUMENT);
+        assert_says(&error, rows[i].words);
+    }
+    assert_int_equal(parts, 77);
+    assert_int_equal(part_rows, 88);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +365,11 @@ int main(void)
         cmocka_unit_test(test_an_engine_holds_its_context),
         cmocka_unit_test(test_a_program_is_built_once),
         cmocka_unit_test(test_a_failed_build_leaves_the_engine_usable),
+        cmocka_unit_test(test_the_largest_buffer_is_that_of_the_device_at_most),
+        cmocka_unit_test(test_tables_are_split_for_the_largest_buffer),
+        cmocka_unit_test(test_the_device_bounds_the_parts),
+        cmocka_unit_test(test_tables_that_do_not_fit_are_not_split),
+        cmocka_unit_test(test_bad_splits_are_refused),
     };
 
     return cmocka_run_group_tests(tests, support_open_session, support_close_session);

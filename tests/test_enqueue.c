@@ -405,6 +405,269 @@ static void test_buffers_that_are_not_used_are_ignored(void **state)
     close_scene(&scene);
 }
 
+/* ---- A token table in parts */
+
+enum { PARTS_VOCAB = 13, PARTS_ROW = 6 * sizeof(float) };
+
+static const posemb_shape parts_shape = {
+    .batch = 1, .length = 3 * PARTS_VOCAB, .vocab = PARTS_VOCAB};
+
+/* The parts of the table of a scene, each in a buffer of its own. */
+struct parts {
+    cl_mem mem[POSEMB_PARTS_MAX];
+    uint64_t bytes[POSEMB_PARTS_MAX];
+};
+
+static posemb_buffer *part_in(posemb_args *args, uint32_t k)
+{
+    return k ? &args->table_more[k - 1] : &args->table;
+}
+
+/* Part k begins behind k + 1 units of bytes that are no floats of the table, and its buffer ends
+ * with it. */
+static void upload_parts(struct scene *scene, struct parts *parts)
+{
+    const uint64_t unit = sizeof(float);
+    const char *table =
+        (const char *)scene->call.host[SUPPORT_TABLE] + scene->call.offset[SUPPORT_TABLE];
+    struct posemb__call call;
+
+    memset(parts, 0, sizeof *parts);
+    assert_int_equal(
+        posemb__call_resolve(posemb_plan_resolved(scene->plan), &scene->args.shape, &call, NULL),
+        POSEMB_OK);
+    for (uint32_t k = 0; k < posemb_plan_resolved(scene->plan)->table_parts; k++) {
+        const size_t offset = (size_t)((k + 1) * unit);
+        const size_t bytes = (size_t)call.input[POSEMB__TABLE + k].bytes;
+        char *data = malloc(offset + bytes);
+
+        assert_non_null(data);
+        memset(data, 0x77, offset);
+        if (bytes)
+            memcpy(data + offset, table + k * call.shape.part_rows * call.shape.table_stride,
+                   bytes);
+        parts->bytes[k] = bytes;
+        parts->mem[k] = support_upload(scene->session, data, offset + bytes);
+        *part_in(&scene->args, k) = (posemb_buffer){parts->mem[k], offset};
+        free(data);
+    }
+}
+
+static void release_parts(struct parts *parts)
+{
+    for (uint32_t k = 0; k < POSEMB_PARTS_MAX; k++)
+        if (parts->mem[k])
+            clReleaseMemObject(parts->mem[k]);
+}
+
+/* A scene whose call has the table whole, for the reference, and whose plan has it in parts. Its
+ * ids lie in the table and as far again on both sides. */
+static struct scene open_parts(posemb_session *session, const posemb_desc *desc,
+                               const posemb_shape *shape, struct parts *parts)
+{
+    struct scene scene = {.session = session, .queue = posemb_session_queue(session)};
+    posemb_desc whole = *desc;
+    int32_t *ids;
+
+    whole.table_parts = 1;
+    scene.plan = support_make_plan(session, desc);
+    support_call_prepare(&scene.call, &whole, shape, &plain);
+    ids = scene.call.host[SUPPORT_IDS];
+    for (int i = 0; i < 3 * PARTS_VOCAB; i++)
+        ids[i] = i * 7 % (3 * PARTS_VOCAB) - PARTS_VOCAB;
+    support_call_upload(&scene.call, session);
+    scene.args = support_call_args(&scene.call);
+    scene.args.shape = *shape;
+    upload_parts(&scene, parts);
+    return scene;
+}
+
+static void close_parts(struct scene *scene, struct parts *parts)
+{
+    release_parts(parts);
+    close_scene(scene);
+}
+
+static void check_parts(posemb_session *session, const posemb_desc *desc, const posemb_shape *shape)
+{
+    struct parts parts;
+    struct scene scene = open_parts(session, desc, shape, &parts);
+
+    enqueue(&scene, 0, NULL, NULL);
+    support_call_check(&scene.call, session);
+    close_parts(&scene, &parts);
+}
+
+static void test_bad_ids_in_parts_follow_the_policy(void **state)
+{
+    for (int policy = POSEMB_POLICY_ZERO_ROW; policy <= POSEMB_POLICY_NAN_ROW; policy++)
+        for (uint32_t parts = 2; parts <= POSEMB_PARTS_MAX; parts++) {
+            const posemb_desc desc = {
+                .dim = 6, .tokens = {.policy = (posemb_policy)policy}, .table_parts = parts};
+
+            check_parts(*state, &desc, &parts_shape);
+        }
+}
+
+/* A part with all rows, the last with one, and parts with none. */
+static void test_parts_of_any_length_equal_the_reference(void **state)
+{
+    static const uint64_t part_rows[] = {5, 6, 7, PARTS_VOCAB - 1, PARTS_VOCAB, UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof part_rows / sizeof *part_rows; i++) {
+        const posemb_desc desc = {.dim = 6, .table_parts = 3};
+        posemb_shape shape = parts_shape;
+
+        shape.part_rows = part_rows[i];
+        check_parts(*state, &desc, &shape);
+    }
+}
+
+static void test_shards_in_parts_equal_the_reference(void **state)
+{
+    static const uint64_t firsts[] = {0, 1, PARTS_VOCAB - 7, PARTS_VOCAB - 1};
+
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+        for (uint32_t parts = 2; parts <= 4; parts += 2) {
+            const posemb_desc desc = {
+                .dim = 6, .tokens = {.policy = POSEMB_POLICY_WRAP_NEGATIVE}, .table_parts = parts};
+            posemb_shape shape = parts_shape;
+
+            shape.shard_first = firsts[i];
+            shape.shard_rows = i == 3 ? 1 : 7;
+            shape.table_stride = PARTS_ROW + 12;
+            check_parts(*state, &desc, &shape);
+        }
+}
+
+static const posemb_desc three_parts = {.dim = 6, .table_parts = 3};
+static const char *const part_names[] = {"table", "table_more[0]", "table_more[1]"};
+
+static void test_a_missing_part_is_named(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+
+    for (uint32_t k = 0; k < 3; k++) {
+        posemb_args args = scene.args;
+        char words[32];
+
+        part_in(&args, k)->mem = NULL;
+        snprintf(words, sizeof words, "%s.mem is NULL", part_names[k]);
+        assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, words);
+    }
+    close_parts(&scene, &parts);
+}
+
+static void test_an_unaligned_part_is_named(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+
+    for (uint32_t k = 0; k < 3; k++) {
+        posemb_args args = scene.args;
+        char words[64];
+
+        part_in(&args, k)->offset = 2;
+        snprintf(words, sizeof words, "%s.offset is 2, not a multiple of 4", part_names[k]);
+        assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, words);
+    }
+    close_parts(&scene, &parts);
+}
+
+static void test_a_part_that_is_too_small_is_named(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+
+    for (uint32_t k = 0; k < 3; k++) {
+        posemb_args args = scene.args;
+        cl_mem small = support_upload(*state, NULL, (size_t)parts.bytes[k] - 1);
+        char words[32];
+
+        snprintf(words, sizeof words, "%s has ", part_names[k]);
+        part_in(&args, k)->offset += 4;
+        assert_refused(&scene, &args, POSEMB_BUFFER_TOO_SMALL, words);
+        *part_in(&args, k) = (posemb_buffer){small, 0};
+        assert_refused(&scene, &args, POSEMB_BUFFER_TOO_SMALL, words);
+        clReleaseMemObject(small);
+    }
+    close_parts(&scene, &parts);
+}
+
+static void test_an_output_over_a_part_is_refused(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+    const uint64_t out_bytes = scene.call.resolved.out.bytes;
+    cl_mem both = support_upload(*state, NULL, 4096);
+
+    for (uint32_t k = 0; k < 3; k++) {
+        posemb_args args = scene.args;
+        char words[64];
+
+        snprintf(words, sizeof words, "%s and out overlap", part_names[k]);
+        args.out = (posemb_buffer){both, 1024};
+        *part_in(&args, k) = (posemb_buffer){both, 1024 - parts.bytes[k] + 4};
+        assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, words);
+        *part_in(&args, k) = (posemb_buffer){both, 1024 + out_bytes - 4};
+        assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, words);
+    }
+    clReleaseMemObject(both);
+    close_parts(&scene, &parts);
+}
+
+/* Beyond table_parts, and parts that no rows are left for. */
+static void test_parts_that_are_not_used_are_ignored(void **state)
+{
+    struct parts parts;
+    posemb_shape shape = parts_shape;
+    struct scene scene;
+    posemb_buffer bad;
+
+    shape.part_rows = PARTS_VOCAB - 1;
+    scene = open_parts(*state, &three_parts, &shape, &parts);
+    assert_int_equal(parts.bytes[2], 0);
+    bad = (posemb_buffer){scene.args.out.mem, 3};
+    for (uint32_t k = 2; k < POSEMB_PARTS_MAX; k++)
+        *part_in(&scene.args, k) = bad;
+    enqueue(&scene, 0, NULL, NULL);
+    support_call_check(&scene.call, *state);
+    close_parts(&scene, &parts);
+}
+
+static void test_parts_with_too_few_rows_are_refused(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+    posemb_args args = scene.args;
+
+    args.shape.part_rows = 4;
+    assert_refused(&scene, &args, POSEMB_INVALID_ARGUMENT, "part_rows is 4");
+    args.shape = parts_shape;
+    args.shape.vocab = UINT64_C(1) << 61;
+    assert_refused(&scene, &args, POSEMB_SIZE_OVERFLOW, "vocab * table_stride");
+    args.shape.vocab = UINT64_C(1) << 40;
+    assert_refused(&scene, &args, POSEMB_BUFFER_TOO_SMALL, "table has ");
+    close_parts(&scene, &parts);
+}
+
+/* Only reads may share a buffer: all parts in one, in no order. */
+static void test_parts_may_share_a_buffer(void **state)
+{
+    struct parts parts;
+    struct scene scene = open_parts(*state, &three_parts, &parts_shape, &parts);
+    const uint64_t first = scene.call.offset[SUPPORT_TABLE];
+    const uint64_t bytes = parts.bytes[0];
+
+    for (uint32_t k = 0; k < 3; k++)
+        *part_in(&scene.args, k) =
+            (posemb_buffer){scene.call.device[SUPPORT_TABLE], first + k * bytes};
+    enqueue(&scene, 0, NULL, NULL);
+    support_call_check(&scene.call, *state);
+    close_parts(&scene, &parts);
+}
+
 /* ---- No tokens */
 
 static posemb_args no_tokens(void)
@@ -871,6 +1134,16 @@ int main(void)
         cmocka_unit_test(test_outputs_over_anything_are_refused),
         cmocka_unit_test(test_in_place_needs_the_same_strides),
         cmocka_unit_test(test_buffers_that_are_not_used_are_ignored),
+        cmocka_unit_test(test_bad_ids_in_parts_follow_the_policy),
+        cmocka_unit_test(test_parts_of_any_length_equal_the_reference),
+        cmocka_unit_test(test_shards_in_parts_equal_the_reference),
+        cmocka_unit_test(test_a_missing_part_is_named),
+        cmocka_unit_test(test_an_unaligned_part_is_named),
+        cmocka_unit_test(test_a_part_that_is_too_small_is_named),
+        cmocka_unit_test(test_an_output_over_a_part_is_refused),
+        cmocka_unit_test(test_parts_that_are_not_used_are_ignored),
+        cmocka_unit_test(test_parts_with_too_few_rows_are_refused),
+        cmocka_unit_test(test_parts_may_share_a_buffer),
         cmocka_unit_test(test_no_tokens_need_no_event),
         cmocka_unit_test(test_no_tokens_complete_the_event),
         cmocka_unit_test(test_no_tokens_honour_the_wait_list),

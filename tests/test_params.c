@@ -44,6 +44,7 @@ static void test_zeros_are_defaults(void **state)
     assert_true(resolved.token_scale == 1.0f);
     assert_true(resolved.base == 10000.0);
     assert_int_equal(resolved.concurrency, 8);
+    assert_int_equal(resolved.table_parts, 1);
 }
 
 static void test_what_is_set_stays(void **state)
@@ -97,6 +98,10 @@ static void test_a_field_out_of_range_is_named_with_its_value(void **state)
         {{.dim = 4, .base = INFINITY}, "base is inf"},
         {{.dim = 4, .base = NAN}, "base is "},
         {{.dim = 4, .concurrency = 65}, "concurrency is 65"},
+        {{.dim = 4, .table_parts = 9}, "table_parts is 9, above 8"},
+        {{.dim = 4, .table_parts = UINT32_MAX}, "table_parts is 4294967295, above 8"},
+        {{.dim = 4, .table_parts = 2, .operation = POSEMB_ADD}, "table_parts is 2, but the"},
+        {{.dim = 4, .table_parts = 2, .operation = POSEMB_TABLE}, "table_parts is 2, but the"},
         {{.dim = 4, .layout = (posemb_layout)3}, "layout is 3"},
         {{.dim = 4, .first = (posemb_first)3}, "first is 3"},
         {{.dim = 4, .denominator = (posemb_denominator)3}, "denominator is 3"},
@@ -186,6 +191,8 @@ static void test_ends_of_ranges_are_good(void **state)
         {.dim = 4, .base = POSEMB_BASE_MAX},
         {.dim = 4, .concurrency = 1},
         {.dim = 4, .concurrency = POSEMB_CONCURRENCY_MAX},
+        {.dim = 4, .table_parts = POSEMB_PARTS_MAX},
+        {.dim = 4, .operation = POSEMB_TABLE, .table_parts = 1},
         {.dim = 4, .token_scale = 0x1p-149f},
         {.dim = 4, .token_scale = 0x1.fffffep127f},
     };
@@ -581,6 +588,251 @@ static void test_bytes_of_rules(void **state)
     assert_int_equal(call.output[POSEMB__POSITIONS_OUT].bytes, 15 * 2 * 4);
 }
 
+/* ---- A token table in parts */
+
+static void test_rows_are_split_into_the_fewest_equal_parts(void **state)
+{
+    static const struct {
+        uint64_t rows, stride, largest;
+        uint32_t parts;
+        uint64_t part_rows;
+    } rows[] = {
+        {10, 4, 40, 1, 10},
+        {10, 4, 41, 1, 10},
+        {10, 4, UINT64_MAX, 1, 10},
+        {10, 4, 39, 2, 5},
+        {10, 4, 20, 2, 5},
+        {10, 4, 19, 3, 4}, /* 4, 4 and 2 */
+        {16, 4, 8, 8, 2},
+        {16, 4, 11, 8, 2},
+        {15, 4, 8, 8, 2},
+        {8, 4, 4, 8, 1},
+        {1, 4, 4, 1, 1},
+        {BIT(40), 1024, BIT(47), 8, BIT(37)},
+        {BIT(60), 8, BIT(63), 1, BIT(60)},
+        {BIT(60) + 1, 8, BIT(63), 2, BIT(59) + 1},
+        {UINT64_MAX, 1, UINT64_MAX, 1, UINT64_MAX},
+        {UINT64_MAX, 1, BIT(63), 2, BIT(63)},
+        {UINT64_MAX, 1, BIT(61), 8, BIT(61)},
+        {1, UINT64_MAX, UINT64_MAX, 1, 1},
+        {8, BIT(63), BIT(63), 8, 1},
+        {8, BIT(62), UINT64_MAX, 3, 3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t parts = 0;
+        uint64_t part_rows = 0;
+
+        assert_true(
+            posemb__split_rows(rows[i].rows, rows[i].stride, rows[i].largest, &parts, &part_rows));
+        assert_int_equal(parts, rows[i].parts);
+        assert_true(part_rows == rows[i].part_rows);
+    }
+}
+
+static void test_rows_that_no_parts_can_hold_are_not_split(void **state)
+{
+    static const struct {
+        uint64_t rows, stride, largest;
+    } rows[] = {
+        {17, 4, 8},
+        {17, 4, 11},
+        {9, 4, 4},
+        {1, 5, 4}, /* a row above a buffer */
+        {1, 1, 0},
+        {8, BIT(63), BIT(63) - 1},
+        {BIT(63), BIT(63), BIT(40)},
+        {BIT(40), UINT64_MAX, UINT64_MAX},
+        {UINT64_MAX, UINT64_MAX, UINT64_MAX},
+        {UINT64_MAX, 1, BIT(61) - 1},
+        {UINT64_MAX, 2, BIT(61)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t parts = 77;
+        uint64_t part_rows = 88;
+
+        assert_false(
+            posemb__split_rows(rows[i].rows, rows[i].stride, rows[i].largest, &parts, &part_rows));
+        assert_int_equal(parts, 77);
+        assert_int_equal(part_rows, 88);
+    }
+}
+
+/* What any split must keep: a part fits, none is empty, and one part less would not do. */
+static void test_splits_are_tight(void **state)
+{
+    (void)state;
+    for (uint64_t rows = 1; rows <= 70; rows++)
+        for (uint64_t most = 1; most <= 70; most++) {
+            const uint64_t stride = 3, largest = most * stride + most % stride;
+            uint32_t parts = 0;
+            uint64_t part_rows = 0;
+
+            if (!posemb__split_rows(rows, stride, largest, &parts, &part_rows)) {
+                assert_true(rows > POSEMB_PARTS_MAX * most);
+                continue;
+            }
+            assert_true(parts >= 1 && parts <= POSEMB_PARTS_MAX);
+            assert_true(part_rows * stride <= largest);
+            assert_true((parts - 1) * part_rows < rows && rows <= parts * part_rows);
+            assert_true((parts - 1) * most < rows);
+        }
+}
+
+struct parts_case {
+    uint32_t dim;
+    posemb_storage storage;
+    uint32_t parts;
+    posemb_shape shape;
+    uint64_t part_rows;               /* as resolved */
+    uint64_t bytes[POSEMB_PARTS_MAX]; /* of each part */
+};
+
+static posemb_status resolve_parts_case(const struct parts_case *row, struct posemb__call *call,
+                                        posemb_error *error)
+{
+    const posemb_desc desc = {
+        .dim = row->dim, .tokens = {.storage = row->storage}, .table_parts = row->parts};
+    posemb_shape shape = row->shape;
+
+    shape.batch = shape.length = 1;
+    return resolve_call(&desc, &shape, call, error);
+}
+
+static void test_spans_of_parts(void **state)
+{
+    static const struct parts_case rows[] = {
+        {4, 0, 2, {.vocab = 10}, 5, {80, 80}},
+        {4, 0, 3, {.vocab = 10}, 4, {64, 64, 32}},
+        {4, 0, 3, {.vocab = 10, .part_rows = 4}, 4, {64, 64, 32}},
+        {4, 0, 3, {.vocab = 10, .part_rows = 6}, 6, {96, 64, 0}},
+        {4, 0, 3, {.vocab = 10, .part_rows = 10}, 10, {160, 0, 0}},
+        {4, 0, 3, {.vocab = 10, .part_rows = UINT64_MAX}, UINT64_MAX, {160, 0, 0}},
+        {4, 0, 8, {.vocab = 8}, 1, {16, 16, 16, 16, 16, 16, 16, 16}},
+        {4, 0, 8, {.vocab = 9}, 2, {32, 32, 32, 32, 16, 0, 0, 0}},
+        {4, 0, 8, {.vocab = 1}, 1, {16}},
+        /* gaps: from the first byte of the first row to the last of the last */
+        {4, 0, 2, {.vocab = 5, .table_stride = 100}, 3, {216, 116}},
+        {4, POSEMB_F16, 2, {.vocab = 5, .table_stride = 10}, 3, {28, 18}},
+        {256, POSEMB_Q4_K, 2, {.vocab = 3}, 2, {288, 144}},
+        /* shards: the rows that are here */
+        {4, 0, 2, {.vocab = 100, .shard_first = 40, .shard_rows = 7}, 4, {64, 48}},
+        {4, 0, 2, {.vocab = 100, .shard_first = 93, .shard_rows = 7, .part_rows = 6}, 6, {96, 16}},
+        /* sizes that no machine has */
+        {1,
+         POSEMB_I8,
+         8,
+         {.vocab = BIT(40)},
+         BIT(37),
+         {BIT(37), BIT(37), BIT(37), BIT(37), BIT(37), BIT(37), BIT(37), BIT(37)}},
+        {1024,
+         0,
+         3,
+         {.vocab = BIT(40)},
+         (BIT(40) + 2) / 3,
+         {(BIT(40) + 2) / 3 * 4096, (BIT(40) + 2) / 3 * 4096,
+          (BIT(40) - 2 * ((BIT(40) + 2) / 3)) * 4096}},
+        {4, 0, 2, {.vocab = BIT(40), .part_rows = BIT(40) - 1}, BIT(40) - 1, {BIT(44) - 16, 16}},
+        {4, 0, 2, {.vocab = 3, .table_stride = BIT(62) - 16}, 2, {BIT(62), 16}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct posemb__call call;
+        posemb_error error;
+
+        if (resolve_parts_case(&rows[i], &call, &error) != POSEMB_OK)
+            fail_msg("case %zu: %s", i, error.message);
+        assert_true(call.shape.part_rows == rows[i].part_rows);
+        for (uint32_t k = 0; k < POSEMB_PARTS_MAX; k++) {
+            assert_true(call.input[POSEMB__TABLE + k].bytes == rows[i].bytes[k]);
+            if (k < rows[i].parts)
+                assert_int_equal(call.input[POSEMB__TABLE + k].unit,
+                                 call.input[POSEMB__TABLE].unit);
+        }
+    }
+}
+
+static void test_scales_of_a_table_in_parts_stay_whole(void **state)
+{
+    const posemb_desc of_row = {.dim = 4, .tokens = {.storage = POSEMB_I8}, .table_parts = 3};
+    const posemb_desc of_table = {
+        .dim = 4, .tokens = {POSEMB_I8, POSEMB_SCALE_OF_TABLE, 0}, .table_parts = 3};
+    const posemb_shape shape = {.batch = 1, .length = 1, .vocab = 10};
+    struct posemb__call call;
+
+    (void)state;
+    assert_int_equal(resolve_call(&of_row, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.input[POSEMB__TABLE_SCALES].bytes, 40);
+    assert_int_equal(resolve_call(&of_table, &shape, &call, NULL), POSEMB_OK);
+    assert_int_equal(call.input[POSEMB__TABLE_SCALES].bytes, 4);
+}
+
+static void test_one_part_has_all_rows(void **state)
+{
+    static const struct parts_case rows[] = {
+        {4, 0, 0, {.vocab = 10, .part_rows = 3}, 10, {160}},
+        {4, 0, 1, {.vocab = 10, .part_rows = 3}, 10, {160}},
+        {4, 0, 1, {.vocab = 10, .part_rows = UINT64_MAX}, 10, {160}},
+        {4, 0, 1, {.vocab = 10, .shard_rows = 7, .part_rows = 1}, 7, {112}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct posemb__call call;
+
+        assert_int_equal(resolve_parts_case(&rows[i], &call, NULL), POSEMB_OK);
+        assert_int_equal(call.shape.part_rows, rows[i].part_rows);
+        assert_int_equal(call.input[POSEMB__TABLE].bytes, rows[i].bytes[0]);
+        assert_int_equal(call.input[POSEMB__TABLE_MORE].bytes, 0);
+    }
+}
+
+static void test_bad_parts_are_named_with_their_values(void **state)
+{
+    static const struct {
+        struct parts_case call;
+        posemb_status status;
+        const char *words;
+    } rows[] = {
+        {{4, 0, 2, {.vocab = 10, .part_rows = 4}, 0, {0}},
+         POSEMB_INVALID_ARGUMENT,
+         "part_rows is 4: 2 parts of so many rows cannot have the 10 of the table"},
+        {{4, 0, 8, {.vocab = 9, .part_rows = 1}, 0, {0}},
+         POSEMB_INVALID_ARGUMENT,
+         "part_rows is 1: 8 parts"},
+        {{1, POSEMB_I8, 8, {.vocab = BIT(40), .part_rows = BIT(37) - 1}, 0, {0}},
+         POSEMB_INVALID_ARGUMENT,
+         "part_rows is 137438953471: 8 parts of so many rows cannot have the 1099511627776"},
+        {{4, 0, 2, {.vocab = 100, .shard_first = 40, .shard_rows = 7, .part_rows = 3}, 0, {0}},
+         POSEMB_INVALID_ARGUMENT,
+         "part_rows is 3: 2 parts of so many rows cannot have the 7"},
+        /* the whole counts, not each part */
+        {{4, 0, 8, {.vocab = BIT(60)}, 0, {0}}, POSEMB_SIZE_OVERFLOW, "vocab * table_stride"},
+        {{1024, POSEMB_I8, 8, {.vocab = BIT(53)}, 0, {0}},
+         POSEMB_SIZE_OVERFLOW,
+         "vocab * table_stride"},
+        {{1, POSEMB_I8, 8, {.vocab = 3, .table_stride = BIT(63)}, 0, {0}},
+         POSEMB_SIZE_OVERFLOW,
+         "vocab * table_stride"},
+        {{1, POSEMB_I8, 8, {.vocab = BIT(62)}, 0, {0}},
+         POSEMB_SIZE_OVERFLOW,
+         "table_scales reaches"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct posemb__call call;
+        posemb_error error;
+
+        assert_int_equal(resolve_parts_case(&rows[i].call, &call, &error), rows[i].status);
+        assert_says(&error, rows[i].words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,6 +858,13 @@ int main(void)
         cmocka_unit_test(test_batch_rows_may_lie_within_a_token),
         cmocka_unit_test(test_fields_of_rules_are_named_with_their_values),
         cmocka_unit_test(test_bytes_of_rules),
+        cmocka_unit_test(test_rows_are_split_into_the_fewest_equal_parts),
+        cmocka_unit_test(test_rows_that_no_parts_can_hold_are_not_split),
+        cmocka_unit_test(test_splits_are_tight),
+        cmocka_unit_test(test_spans_of_parts),
+        cmocka_unit_test(test_scales_of_a_table_in_parts_stay_whole),
+        cmocka_unit_test(test_one_part_has_all_rows),
+        cmocka_unit_test(test_bad_parts_are_named_with_their_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Plans: the description in force, lifetimes, slots of kernels, shared programs. */
+#include "enqueue.h"
 #include "plan.h"
 
 #include "support/device.h"
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 static const posemb_shape small_shape = {.batch = 2, .length = 3, .vocab = 5};
@@ -179,6 +181,93 @@ static void test_positions_of_their_own_have_no_shared_kernels(void **state)
     posemb_plan_destroy(plans[1]);
 }
 
+/* ---- Parameters of the kernels, of which a device takes so many bytes */
+
+/* Everything that has buffers, and `extras` extra tables. */
+static posemb_desc everything(uint32_t extras, uint32_t parts)
+{
+    posemb_desc desc = {.dim = 6,
+                        .tokens = {.storage = POSEMB_I8},
+                        .soft_prompts = 1,
+                        .position_kind = POSEMB_LEARNED,
+                        .position_table = {.storage = POSEMB_I8},
+                        .norm = POSEMB_NORM_LAYER,
+                        .table_parts = parts,
+                        .concurrency = 1};
+
+    for (uint32_t k = 0; k < extras; k++)
+        desc.extras[k] =
+            (posemb_extra_desc){.ids = POSEMB_EXTRA_OF_TOKEN, .table = {.storage = POSEMB_I8}};
+    return desc;
+}
+
+static size_t parameter_limit(posemb_session *session)
+{
+    size_t limit = 0;
+
+    assert_int_equal(clGetDeviceInfo(posemb_session_device(session)->device,
+                                     CL_DEVICE_MAX_PARAMETER_SIZE, sizeof limit, &limit, NULL),
+                     CL_SUCCESS);
+    return limit;
+}
+
+/* Bytes of the parameters of a plan that any device takes. */
+static size_t parameters_of(posemb_session *session, const posemb_desc *desc)
+{
+    posemb_plan *plan = support_make_plan(session, desc);
+    const size_t size = posemb__parameters_size(plan);
+
+    assert_true(size <= parameter_limit(session));
+    posemb_plan_destroy(plan);
+    return size;
+}
+
+static void test_everything_in_one_part_fits_any_device(void **state)
+{
+    const posemb_desc desc = everything(POSEMB_EXTRAS_MAX, 1);
+
+    assert_true(parameters_of(*state, &desc) <= 1024);
+}
+
+static void test_parts_take_parameters(void **state)
+{
+    const posemb_desc parts = everything(POSEMB_EXTRAS_MAX - 1, POSEMB_PARTS_MAX);
+    const posemb_desc desc = everything(POSEMB_EXTRAS_MAX, POSEMB_PARTS_MAX);
+    const size_t needed = parameters_of(*state, &parts) + sizeof(struct posemb_extra) +
+                          3 * sizeof(cl_mem); /* with one extra table more */
+    const size_t limit = parameter_limit(*state);
+    posemb_engine *engine = support_make_engine(*state, POSEMB_SHAPE_DEFAULT);
+    posemb_plan *plan = NULL;
+    char words[128];
+    posemb_error error = {.message = ""};
+    const posemb_status status = posemb_plan_create(engine, &desc, &plan, &error);
+
+    assert_true(needed > 1024);
+    if (needed <= limit) {
+        assert_int_equal(status, POSEMB_OK);
+        assert_int_equal(posemb__parameters_size(plan), needed);
+    } else {
+        snprintf(words, sizeof words, "%zu bytes of parameters, but the device takes %zu", needed,
+                 limit);
+        assert_int_equal(status, POSEMB_UNSUPPORTED);
+        assert_null(plan);
+        if (!strstr(error.message, words))
+            fail_msg("\"%s\" does not say \"%s\"", error.message, words);
+    }
+    posemb_plan_destroy(plan);
+    posemb_engine_destroy(engine);
+}
+
+static void test_a_plan_with_parts_warms_up(void **state)
+{
+    const posemb_desc desc = {.dim = 6, .table_parts = POSEMB_PARTS_MAX};
+    posemb_plan *plan = support_make_plan(*state, &desc);
+
+    assert_int_equal(posemb_plan_resolved(plan)->table_parts, POSEMB_PARTS_MAX);
+    assert_int_equal(posemb_plan_warmup(plan, posemb_session_queue(*state), NULL, NULL), POSEMB_OK);
+    posemb_plan_destroy(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +281,9 @@ int main(void)
         cmocka_unit_test(test_a_convention_without_pairs_has_a_plan),
         cmocka_unit_test(test_groups_fit_the_kernels),
         cmocka_unit_test(test_positions_of_their_own_have_no_shared_kernels),
+        cmocka_unit_test(test_everything_in_one_part_fits_any_device),
+        cmocka_unit_test(test_parts_take_parameters),
+        cmocka_unit_test(test_a_plan_with_parts_warms_up),
     };
 
     return cmocka_run_group_tests(tests, support_open_session, support_close_session);

@@ -609,6 +609,8 @@ static void test_the_id_has_everything_that_can_change_the_result(void **state)
         {.operation = POSEMB_TABLE, .float_positions = true, .memory_floats = 4, .rows = 4},
         {.operation = POSEMB_TABLE, .grid = true, .memory_floats = 4, .rows = 4},
         {.operation = POSEMB_TABLE, .counts = true, .memory_floats = 4, .rows = 4},
+        {.operation = POSEMB_TABLE, .prompts = true, .memory_floats = 4, .rows = 4},
+        {.operation = POSEMB_TABLE, .parts = true, .memory_floats = 4, .rows = 4},
     };
     enum { KEYS = sizeof keys / sizeof *keys };
     struct posemb__digest ids[KEYS + 1];

@@ -1,5 +1,7 @@
 /* Sessions: calls on host memory equal the reference; buffers up and down. */
+#include "storage.h"
 #include "support/device.h"
+#include "support/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -182,6 +184,179 @@ static void test_bad_runs_leave_the_output(void **state)
     assert_true(out[0] == 99);
 }
 
+/* ---- Tables that one buffer cannot hold */
+
+static posemb_session *open_session_of(uint64_t largest_buffer)
+{
+    const posemb_engine_options options = {.shape = support_shape(),
+                                           .largest_buffer = largest_buffer};
+    posemb_session *session = NULL;
+    posemb_error error;
+
+    if (posemb_session_create(support_selector(), &options, &session, &error) != POSEMB_OK)
+        fail_msg("posemb_session_create: %s", error.message);
+    return session;
+}
+
+static void assert_parts(posemb_session *session, uint64_t rows, uint64_t stride, uint32_t wanted)
+{
+    uint32_t parts = 0;
+    uint64_t part_rows;
+
+    assert_int_equal(
+        posemb_split_table(posemb_session_engine(session), rows, stride, &parts, &part_rows, NULL),
+        POSEMB_OK);
+    assert_int_equal(parts, wanted);
+}
+
+static void test_a_large_table_goes_up_in_parts(void **state)
+{
+    static const struct {
+        uint64_t rows_of_buffer;
+        uint32_t parts;
+    } rows[] = {{11, 1}, {10, 2}, {6, 2}, {5, 3}, {3, 4}, {2, 6}};
+    const posemb_desc desc = {.dim = 34, .id_type = POSEMB_INT64};
+    const struct support_call_options options = {.seed = 11, .bad_tokens = true};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        posemb_session *session = open_session_of(rows[i].rows_of_buffer * 34 * sizeof(float));
+
+        assert_parts(session, dense.vocab, 34 * sizeof(float), rows[i].parts);
+        check_run(session, &desc, &dense, &options);
+        posemb_session_destroy(session);
+    }
+}
+
+static void test_gaps_and_shards_go_up_in_parts(void **state)
+{
+    const posemb_desc desc = {.dim = 34};
+    const struct support_call_options options = {.seed = 12, .offset_units = 1};
+    posemb_session *session = open_session_of(3 * 148);
+    posemb_shape shard = gaps;
+
+    (void)state;
+    assert_parts(session, gaps.vocab, gaps.table_stride, 4);
+    check_run(session, &desc, &gaps, &options);
+    shard.shard_first = 4;
+    shard.shard_rows = 7;
+    check_run(session, &desc, &shard, &options);
+    posemb_session_destroy(session);
+}
+
+/* The caller's own parts are of another call. */
+static void test_parts_of_the_caller_are_not_looked_at(void **state)
+{
+    const posemb_desc desc = {.dim = 34, .table_parts = 5};
+    const struct support_call_options options = {.seed = 13};
+    posemb_session *session = open_session_of(6 * 34 * sizeof(float));
+    posemb_shape shape = dense;
+
+    shape.part_rows = 1;
+    check_run(*state, &(posemb_desc){.dim = 34}, &shape, &options);
+    for (int i = 0; i < 2; i++) {
+        posemb_session *const on = i ? session : *state;
+        const float table[11 * 34] = {1.0f, 2.0f};
+        const int32_t ids[12] = {10, 0, 5};
+        float out[2][12 * 34];
+        posemb_host_args args = {.shape = shape, .ids = ids, .table = table, .out = out[0]};
+
+        assert_int_equal(posemb_session_run(on, &desc, &args, NULL), POSEMB_OK);
+        args.out = out[1];
+        assert_int_equal(posemb_reference_run(&desc, &args, NULL), POSEMB_OK);
+        assert_int_equal(posemb_compare_bits(out[0], out[1], 12 * 34, NULL), 0);
+    }
+    posemb_session_destroy(session);
+}
+
+enum { PARTS_VOCAB = 23, PARTS_DIM = 256, PARTS_TOKENS = 2 * PARTS_VOCAB + 4 };
+
+/* Every row, and ids on both sides of the table. */
+static void check_stored_table(posemb_session *session, posemb_storage storage)
+{
+    const posemb_storage_info *info = posemb_storage_find(storage);
+    const size_t row = (size_t)posemb_storage_row_bytes(storage, PARTS_DIM);
+    const posemb_desc desc = {.dim = PARTS_DIM,
+                              .tokens = {.storage = storage, .policy = POSEMB_POLICY_WRAP_NEGATIVE},
+                              .token_scale = 3.0f};
+    struct support_random random = support_random_from(14);
+    unsigned char *table = malloc(PARTS_VOCAB * row);
+    static float out[2][PARTS_TOKENS * PARTS_DIM], scales[PARTS_VOCAB];
+    posemb_record record[2] = {POSEMB_RECORD_CLEAR, POSEMB_RECORD_CLEAR};
+    int32_t ids[PARTS_TOKENS];
+    posemb_error error;
+
+    assert_non_null(table);
+    for (size_t i = 0; i < PARTS_VOCAB * row; i++)
+        table[i] = (unsigned char)support_random_bits(&random);
+    for (size_t at = 0; info->block > 1 && at < PARTS_VOCAB * row; at += info->block_bytes)
+        posemb__set_block_halves(table + at, storage, posemb__to_f16(support_random_float(&random)),
+                                 posemb__to_f16(support_random_float(&random)));
+    for (int i = 0; i < PARTS_VOCAB; i++)
+        scales[i] = support_random_float(&random);
+    for (int i = 0; i < PARTS_TOKENS; i++)
+        ids[i] = i - PARTS_VOCAB - 2;
+    for (int i = 0; i < 2; i++) {
+        const posemb_host_args args = {
+            .shape = {.batch = 1, .length = PARTS_TOKENS, .vocab = PARTS_VOCAB},
+            .ids = ids,
+            .table = table,
+            .table_scales = scales,
+            .out = out[i],
+            .record = &record[i]};
+        const posemb_status status = i ? posemb_reference_run(&desc, &args, &error)
+                                       : posemb_session_run(session, &desc, &args, &error);
+
+        if (status != POSEMB_OK)
+            fail_msg("%s", error.message);
+    }
+    assert_int_equal(posemb_compare_bits(out[0], out[1], PARTS_TOKENS * PARTS_DIM, NULL), 0);
+    assert_memory_equal(&record[0], &record[1], sizeof record[0]);
+    assert_int_equal(record[0].id_count, PARTS_TOKENS - PARTS_VOCAB);
+    free(table);
+}
+
+static void test_stored_tables_go_up_in_parts(void **state)
+{
+    static const posemb_storage storages[] = {POSEMB_F16, POSEMB_I8, POSEMB_Q8_0, POSEMB_Q4_K};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof storages / sizeof *storages; i++) {
+        const uint64_t row = posemb_storage_row_bytes(storages[i], PARTS_DIM);
+        posemb_session *session = open_session_of(4 * row + 1);
+
+        assert_parts(session, PARTS_VOCAB, row, 6);
+        check_stored_table(session, storages[i]);
+        posemb_session_destroy(session);
+    }
+}
+
+static void test_a_table_in_too_many_parts_leaves_the_output(void **state)
+{
+    const posemb_desc desc = {.dim = 1};
+    const float table[17] = {1};
+    const int32_t id = 16;
+    float out = 99;
+    posemb_record record = POSEMB_RECORD_CLEAR;
+    posemb_host_args args = {.shape = {.batch = 1, .length = 1, .vocab = 17},
+                             .ids = &id,
+                             .table = table,
+                             .out = &out,
+                             .record = &record};
+    posemb_session *session = open_session_of(2 * sizeof(float));
+    posemb_error error;
+
+    (void)state;
+    assert_int_equal(posemb_session_run(session, &desc, &args, &error), POSEMB_UNSUPPORTED);
+    assert_says(&error, "17 rows of 4 bytes does not fit 8 buffers of at most 8 bytes");
+    assert_true(out == 99);
+    assert_int_equal(record.id_count, 0);
+    args.shape.vocab = 16;
+    assert_int_equal(posemb_session_run(session, &desc, &args, &error), POSEMB_OK);
+    assert_int_equal(record.id_count, 1);
+    posemb_session_destroy(session);
+}
+
 /* ---- Buffers */
 
 static void test_what_went_up_comes_down(void **state)
@@ -310,6 +485,11 @@ int main(void)
         cmocka_unit_test(test_no_record_is_needed),
         cmocka_unit_test(test_no_tokens_need_no_memory),
         cmocka_unit_test(test_bad_runs_leave_the_output),
+        cmocka_unit_test(test_a_large_table_goes_up_in_parts),
+        cmocka_unit_test(test_gaps_and_shards_go_up_in_parts),
+        cmocka_unit_test(test_parts_of_the_caller_are_not_looked_at),
+        cmocka_unit_test(test_stored_tables_go_up_in_parts),
+        cmocka_unit_test(test_a_table_in_too_many_parts_leaves_the_output),
         cmocka_unit_test(test_what_went_up_comes_down),
         cmocka_unit_test(test_a_buffer_needs_no_data),
         cmocka_unit_test(test_bad_uploads_are_refused),

@@ -9,6 +9,7 @@
 #define SUPPORT_OUT_OF_ORDER_QUEUE "out-of-order queue"
 #define SUPPORT_THREADS            "threads"
 #define SUPPORT_CPU_SHAPE          "CPU kernel shape"
+#define SUPPORT_SPARSE_BUFFERS     "buffers of which few pages are touched"
 #define SUPPORT_CPU_UNINITIALIZED  "check for uninitialized values in the CPU shape"
 
 /* True, and a line printed that says why, where the table has that feature of that platform. What

@@ -285,6 +285,7 @@ posemb_status posemb_session_run(posemb_session *session, const posemb_desc *des
     memset(&run, 0, sizeof run);
     status = posemb_desc_resolve(desc, &resolved, error);
     resolved.table_parts = 1;
+    resolved.concurrency = 1;
     if (status == POSEMB_OK)
         status = posemb__call_resolve(&resolved, &args->shape, &run.call, error);
     if (status != POSEMB_OK || run.call.tokens == 0)

@@ -66,14 +66,24 @@ posemb_engine *support_make_engine(posemb_session *session, posemb_kernel_shape 
     return engine;
 }
 
-posemb_plan *support_make_plan(posemb_session *session, const posemb_desc *desc)
+posemb_plan *support_engine_plan(posemb_engine *engine, const posemb_desc *desc)
 {
-    posemb_engine *engine = support_make_engine(session, POSEMB_SHAPE_DEFAULT);
+    posemb_desc of_test = *desc;
     posemb_plan *plan = NULL;
     posemb_error error;
 
-    if (posemb_plan_create(engine, desc, &plan, &error) != POSEMB_OK)
+    if (of_test.concurrency == 0)
+        of_test.concurrency = 1;
+    if (posemb_plan_create(engine, &of_test, &plan, &error) != POSEMB_OK)
         fail_msg("posemb_plan_create: %s", error.message);
+    return plan;
+}
+
+posemb_plan *support_make_plan(posemb_session *session, const posemb_desc *desc)
+{
+    posemb_engine *engine = support_make_engine(session, POSEMB_SHAPE_DEFAULT);
+    posemb_plan *plan = support_engine_plan(engine, desc);
+
     posemb_engine_destroy(engine);
     return plan;
 }

@@ -23,7 +23,11 @@ int support_close_session(void **state);
  * support_shape(). */
 posemb_engine *support_make_engine(posemb_session *session, posemb_kernel_shape shape);
 
-/* A plan on an engine of support_shape() that only the plan holds. */
+/* A plan of a description whose concurrency, where it says nothing, is 1: some drivers compile anew
+ * for each of a plan's kernels. */
+posemb_plan *support_engine_plan(posemb_engine *engine, const posemb_desc *desc);
+
+/* The same on an engine of support_shape() that only the plan holds. */
 posemb_plan *support_make_plan(posemb_session *session, const posemb_desc *desc);
 
 /* A queue of the session's context and device, or NULL and the driver's code. */

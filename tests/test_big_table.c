@@ -37,7 +37,7 @@ static struct space open_space(posemb_session *session, uint32_t count)
                           .size = most / APART * APART,
                           .resident = big_rows_resident()};
 
-    if (space.size < GIB(1) / 2)
+    if (space.size < GIB(5) / 8)
         fail_msg("%llu bytes of the device's memory are too few",
                  (unsigned long long)device->global_memory);
     for (uint32_t k = 0; k < count; k++) {

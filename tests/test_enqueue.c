@@ -501,7 +501,7 @@ static void check_parts(posemb_session *session, const posemb_desc *desc, const 
 static void test_bad_ids_in_parts_follow_the_policy(void **state)
 {
     for (int policy = POSEMB_POLICY_ZERO_ROW; policy <= POSEMB_POLICY_NAN_ROW; policy++)
-        for (uint32_t parts = 2; parts <= POSEMB_PARTS_MAX; parts++) {
+        for (uint32_t parts = 2; parts <= POSEMB_PARTS_MAX; parts += 3) {
             const posemb_desc desc = {
                 .dim = 6, .tokens = {.policy = (posemb_policy)policy}, .table_parts = parts};
 

@@ -165,7 +165,7 @@ static void six_bits(const unsigned char *b, uint32_t k, int *scale, int *minimu
 /* Four bits of channel i of 256: each 32 bytes have those of 64 channels. */
 static int four_bits(const unsigned char *b, uint32_t i)
 {
-    return nibble(b + i / 64 * 32, i % 64, 32);
+    return nibble(b + (size_t)(i / 64) * 32, i % 64, 32);
 }
 
 static float load_q4_k(const unsigned char *b, uint32_t i)
@@ -191,9 +191,9 @@ static float load_q5_k(const unsigned char *b, uint32_t i)
 static float load_q6_k(const unsigned char *b, uint32_t i)
 {
     const uint32_t k = i % 128;
-    const int low = nibble(b + i / 128 * 64, k, 64);
+    const int low = nibble(b + (size_t)(i / 128) * 64, k, 64);
     const int high = b[128 + i / 128 * 32 + k % 32] >> k / 32 * 2 & 3;
-    const int scale = (int8_t)b[192 + i / 16];
+    const int scale = (b[192 + i / 16] ^ 0x80) - 128; /* signed */
 
     return f16_at(b + 208) * (float)scale * (float)(low + 16 * high - 32);
 }

@@ -160,7 +160,8 @@ POSEMB_API cl_device_id posemb_engine_device(const posemb_engine *engine);
  * of the first to the last byte of the last.
  *
  * @param rows       Of the table, or of the shard that is here.
- * @param stride     Bytes from row to row: posemb_storage_row_bytes() where they are dense.
+ * @param stride     Bytes from row to row, of which each part is taken to have whole ones:
+ * posemb_storage_row_bytes() where they are dense.
  * @param parts      Receives 1 ... POSEMB_PARTS_MAX; 1 where one buffer is enough.
  * @param part_rows  Receives the rows of each part but the last, which has those that are left.
  * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT; POSEMB_UNSUPPORTED where POSEMB_PARTS_MAX buffers

@@ -910,14 +910,9 @@ static posemb_plan *make_streamed_plan(posemb_session *session, const posemb_des
 {
     const posemb_engine_options options = {
         .shape = support_shape(), .streamed_threshold = 1, .follows_threshold = 1};
-    posemb_engine *engine;
-    posemb_plan *plan;
+    posemb_engine *engine = support_engine_with(session, &options);
+    posemb_plan *plan = support_engine_plan(engine, desc);
 
-    assert_int_equal(posemb_engine_create(posemb_session_context(session),
-                                          posemb_session_device(session)->device, &options, &engine,
-                                          NULL),
-                     POSEMB_OK);
-    plan = support_engine_plan(engine, desc);
     posemb_engine_destroy(engine);
     return plan;
 }

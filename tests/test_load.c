@@ -44,14 +44,8 @@ static posemb_engine *make_engine(posemb_session *session, uint64_t largest_buff
 {
     const posemb_engine_options options = {.shape = support_shape(),
                                            .largest_buffer = largest_buffer};
-    posemb_engine *engine = NULL;
-    posemb_error error;
 
-    if (posemb_engine_create(posemb_session_context(session),
-                             posemb_session_device(session)->device, &options, &engine,
-                             &error) != POSEMB_OK)
-        fail_msg("posemb_engine_create: %s", error.message);
-    return engine;
+    return support_engine_with(session, &options);
 }
 
 static posemb_loaded *load_stage(posemb_session *session, const posemb_engine *engine,

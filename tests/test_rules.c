@@ -399,13 +399,8 @@ static void assert_covered(const struct coverage *coverage, bool small)
 static posemb_engine *make_engine(posemb_session *session)
 {
     const posemb_engine_options options = {.shape = support_shape(), .cache = POSEMB_CACHE_MEMORY};
-    posemb_engine *engine;
 
-    assert_int_equal(posemb_engine_create(posemb_session_context(session),
-                                          posemb_session_device(session)->device, &options, &engine,
-                                          NULL),
-                     POSEMB_OK);
-    return engine;
+    return support_engine_with(session, &options);
 }
 
 static void test_drawn_descriptions_have_the_bits_of_the_reference(void **state)

@@ -512,13 +512,8 @@ static posemb_engine *make_engine(posemb_session *session)
                                            .streamed_threshold = 1,
                                            .follows_threshold = UINT64_MAX,
                                            .cache = POSEMB_CACHE_MEMORY};
-    posemb_engine *engine;
 
-    assert_int_equal(posemb_engine_create(posemb_session_context(session),
-                                          posemb_session_device(session)->device, &options, &engine,
-                                          NULL),
-                     POSEMB_OK);
-    return engine;
+    return support_engine_with(session, &options);
 }
 
 static void run_program(posemb_session *session, struct support_random *random,

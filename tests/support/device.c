@@ -53,17 +53,23 @@ int support_close_session(void **state)
     return 0;
 }
 
-posemb_engine *support_make_engine(posemb_session *session, posemb_kernel_shape shape)
+posemb_engine *support_engine_with(posemb_session *session, const posemb_engine_options *options)
 {
-    const posemb_engine_options options = {.shape = shape ? shape : support_shape()};
     posemb_engine *engine = NULL;
     posemb_error error;
 
     if (posemb_engine_create(posemb_session_context(session),
-                             posemb_session_device(session)->device, &options, &engine,
+                             posemb_session_device(session)->device, options, &engine,
                              &error) != POSEMB_OK)
         fail_msg("posemb_engine_create: %s", error.message);
     return engine;
+}
+
+posemb_engine *support_make_engine(posemb_session *session, posemb_kernel_shape shape)
+{
+    const posemb_engine_options options = {.shape = shape ? shape : support_shape()};
+
+    return support_engine_with(session, &options);
 }
 
 posemb_plan *support_engine_plan(posemb_engine *engine, const posemb_desc *desc)

@@ -19,8 +19,10 @@ posemb_kernel_shape support_shape(void);
 int support_open_session(void **state);
 int support_close_session(void **state);
 
-/* An engine of that shape on the session's context and device; POSEMB_SHAPE_DEFAULT: the one of
- * support_shape(). */
+/* An engine on the session's context and device. */
+posemb_engine *support_engine_with(posemb_session *session, const posemb_engine_options *options);
+
+/* The same of that shape; POSEMB_SHAPE_DEFAULT: the one of support_shape(). */
 posemb_engine *support_make_engine(posemb_session *session, posemb_kernel_shape shape);
 
 /* A plan of a description whose concurrency, where it says nothing, is 1: some drivers compile anew

@@ -20,9 +20,13 @@ static const struct support_call_options plain = {.seed = 1};
 static void test_resolved_has_every_default(void **state)
 {
     const posemb_desc desc = {.dim = 6, .convention = POSEMB_T2T};
-    posemb_plan *plan = support_make_plan(*state, &desc);
-    const posemb_desc *resolved = posemb_plan_resolved(plan);
+    posemb_engine *engine = support_make_engine(*state, POSEMB_SHAPE_DEFAULT);
+    posemb_plan *plan = NULL;
+    const posemb_desc *resolved;
 
+    assert_int_equal(posemb_plan_create(engine, &desc, &plan, NULL), POSEMB_OK);
+    posemb_engine_destroy(engine);
+    resolved = posemb_plan_resolved(plan);
     assert_int_equal(resolved->dim, 6);
     assert_int_equal(resolved->operation, POSEMB_ENCODE);
     assert_int_equal(resolved->convention, POSEMB_T2T);

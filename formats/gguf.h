@@ -58,8 +58,8 @@ typedef struct gguf_file gguf_file;
 /**
  * Open a file and check its whole header: nothing as large as a tensor is allocated.
  *
- * Own limits, beside those of the format: 65536 tensors, 65536 keys, strings of 64 MiB, an
- * alignment of 1 MiB; arrays in arrays are refused.
+ * Own limits, beside those of the format: 65536 tensors, 65536 keys, 64 MiB of keys and
+ * strings in all, strings of 64 MiB in arrays, an alignment of 1 MiB; arrays in arrays are refused.
  *
  * @param file  Receives the file, the caller's to gguf_close(); NULL on failure.
  * @return POSEMB_OK; POSEMB_INVALID_ARGUMENT where the file cannot be read or is malformed;

@@ -202,6 +202,7 @@ static posemb_status read_scale(const config_reader *reader)
         return posemb__fail(reader->error, POSEMB_INVALID_ARGUMENT, 0,
                             "%s: %s: a finite float is needed, not %g",
                             tensor_file_shown(reader->file), key, read->token_scale);
+    read->token_scale = (double)(float)read->token_scale;
     if (!read->has_token_scale && of && of->scale != 0.0) {
         read->has_token_scale = true;
         read->token_scale = of->scale;

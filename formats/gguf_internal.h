@@ -36,6 +36,7 @@ typedef struct header_reader {
     uint64_t at;        /* of the next byte in the file */
     uint64_t field_at;  /* of the field that was read last */
     uint64_t data_size; /* of the tensors so far, each with its padding */
+    uint64_t kept;      /* bytes of keys and strings so far */
 
     /* Where it is, for messages: the header, or a key or tensor, which has no name at first. */
     const char *part;

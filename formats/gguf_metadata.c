@@ -11,6 +11,7 @@
 
 #define KEY_MAX           65535u
 #define STRING_MAX        ((uint64_t)1 << 26)
+#define KEPT_MAX          ((uint64_t)1 << 26) /* of keys and their strings together */
 #define ALIGNMENT_KEY     "general.alignment"
 #define ALIGNMENT_DEFAULT 32u
 #define ALIGNMENT_MAX     ((uint64_t)1 << 20)
@@ -29,6 +30,15 @@ static bool read_type(header_reader *header, const char *field, gguf_type *type)
     return true;
 }
 
+/* A small file may be sparse and say that it is large. */
+static bool keep(header_reader *header, const char *field, uint64_t length)
+{
+    header->kept += length;
+    return header->kept <= KEPT_MAX ||
+           header_fail_value(header, field, "with it more than 64 MiB of keys and strings",
+                             header->kept);
+}
+
 static bool read_key(header_reader *header, gguf_entry *entry)
 {
     uint64_t length = 0;
@@ -37,6 +47,8 @@ static bool read_key(header_reader *header, gguf_entry *entry)
         return false;
     if (length == 0)
         return header_fail_field(header, POSEMB_INVALID_ARGUMENT, "key", "empty");
+    if (!keep(header, "key", length))
+        return false;
     entry->key = malloc((size_t)length + 1);
     if (!entry->key)
         return header_fail_memory(header);
@@ -49,7 +61,8 @@ static bool read_key(header_reader *header, gguf_entry *entry)
 
 static bool read_string(header_reader *header, gguf_entry *entry)
 {
-    if (!header_read_length(header, "string", STRING_MAX, &entry->value.count))
+    if (!header_read_length(header, "string", STRING_MAX, &entry->value.count) ||
+        !keep(header, "string", entry->value.count))
         return false;
     entry->text = malloc((size_t)entry->value.count + 1);
     if (!entry->text)

@@ -7,6 +7,7 @@
 #include <posemb/posemb_load.h>
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* The parts of the token table, its scales, and four more tables or rows, of which two may have
@@ -84,6 +85,10 @@ static posemb_status resolve_options(struct job *job)
         return posemb__fail(job->error, POSEMB_INVALID_ARGUMENT, 0,
                             "options.flags is %#" PRIx64 ", with a host pointer",
                             (uint64_t)options->flags);
+    if (options->flags & (CL_MEM_HOST_NO_ACCESS | CL_MEM_HOST_READ_ONLY))
+        return posemb__fail(job->error, POSEMB_INVALID_ARGUMENT, 0,
+                            "options.flags is %#" PRIx64 ", under which the host cannot write",
+                            (uint64_t)options->flags);
     if (options->mask > 1)
         return posemb__fail(job->error, POSEMB_INVALID_ARGUMENT, 0,
                             "options.mask is %" PRIu32 ", neither 0 nor 1", options->mask);
@@ -139,12 +144,14 @@ static posemb_status plan_part(struct job *job, model_part part, posemb_buffer *
     const file_tensor *tensor = model_file_tensor(job->file, part);
     const file_tensor *scales_tensor = model_file_scales(job->file, part);
     const uint64_t largest = posemb_engine_resolved(job->engine).largest_buffer;
+    const bool fits = tensor->bytes <= largest;
 
-    if (tensor->bytes > largest || (scales_tensor && scales_tensor->bytes > largest))
+    if (!fits || (scales_tensor && scales_tensor->bytes > largest))
         return posemb__fail(job->error, POSEMB_UNSUPPORTED, 0,
                             "%s: %s: %" PRIu64 " bytes, but the largest buffer has %" PRIu64,
-                            tensor_file_shown(model_file_source(job->file)), model_part_name(part),
-                            tensor->bytes, largest);
+                            tensor_file_shown(model_file_source(job->file)),
+                            fits ? scales_name(part) : model_part_name(part),
+                            fits ? scales_tensor->bytes : tensor->bytes, largest);
     add_run(job, model_part_name(part), tensor, 0, tensor->bytes, table);
     if (scales && scales_tensor)
         add_run(job, scales_name(part), scales_tensor, 0, scales_tensor->bytes, scales);

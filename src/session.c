@@ -152,7 +152,8 @@ static const void *host_data(const struct run *run, const posemb_host_args *host
 {
     const uint64_t part = run->call.shape.part_rows * run->call.shape.table_stride;
 
-    if (input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES)
+    if (input >= POSEMB__TABLE_MORE && input < POSEMB__TABLE_SCALES &&
+        run->call.input[input].bytes > 0)
         return (const char *)host->table + (input - POSEMB__TABLE) * part;
     return posemb__host_input(host, input);
 }

@@ -1185,9 +1185,41 @@ static void test_a_file_that_shrinks_is_an_error(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A sparse file of a few bytes that has more text than may be kept. */
+static void test_text_is_limited_in_all(void **state)
+{
+    static const unsigned char head[] = {'G', 'G', 'U', 'F', 3, 0, 0, 0, 0, 0, 0, 0,
+                                         0,   0,   0,   0,   2, 0, 0, 0, 0, 0, 0, 0};
+    static const uint64_t length = (uint64_t)40 << 20;
+    char path[TEMP_PATH_SIZE];
+    gguf_file *file = NULL;
+    posemb_error error;
+    FILE *out;
+
+    (void)state;
+    temp_file_write(&test_folder, "in.gguf", head, sizeof head, path);
+    out = fopen(path, "r+b");
+    assert_non_null(out);
+    for (long key = 0; key < 2; key++) {
+        unsigned char entry[21] = {1, 0, 0, 0, 0, 0, 0, 0, (unsigned char)('a' + key), 8};
+
+        memcpy(entry + 13, &length, sizeof length);
+        assert_int_equal(
+            fseek(out, (long)sizeof head + key * (long)(sizeof entry + length), SEEK_SET), 0);
+        assert_int_equal(fwrite(entry, sizeof entry, 1, out), 1);
+    }
+    assert_int_equal(fseek(out, (long)length - 1, SEEK_CUR), 0);
+    assert_int_equal(fwrite("", 1, 1, out), 1);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(gguf_open(path, &file, &error), POSEMB_INVALID_ARGUMENT);
+    assert_null(file);
+    assert_non_null(strstr(error.message, "more than 64 MiB of keys and strings"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_is_limited_in_all),
         cmocka_unit_test(test_refuses_bad_heads),
         cmocka_unit_test(test_refuses_bad_keys),
         cmocka_unit_test(test_refuses_bad_strings_and_arrays),

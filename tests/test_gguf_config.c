@@ -166,6 +166,7 @@ static void test_knows_scales(void **state)
         {"general.architecture str granite\n", 0.0},
         {"general.architecture str granite\ngranite.embedding_scale f32 12\n", 12.0},
         {"general.architecture str granite\ngranite.embedding_scale f32 -0.5\n", -0.5},
+        {"general.architecture str granite\ngranite.embedding_scale f64 1e-300\n", 1.0},
         {"general.architecture str unheard-of\nunheard-of.embedding_scale f32 2\n", 2.0},
     };
 

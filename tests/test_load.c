@@ -624,6 +624,7 @@ static void test_bad_arguments(void **state)
     } bad[] = {
         {{.way = (posemb_load_way)3}, "options.way is 3"},
         {{.flags = CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR}, "host pointer"},
+        {{.flags = CL_MEM_READ_ONLY | CL_MEM_HOST_NO_ACCESS}, "cannot write"},
         {{.mask = 2}, "options.mask is 2"},
         {{.model = "nonsense"}, "\"nonsense\""},
         {{.prefix = "other"}, "other"},

@@ -487,7 +487,8 @@ typedef struct posemb_desc {
     posemb_number_type id_type;   /**< 0: POSEMB_INT32; INT32 or INT64; type of the token ids */
     posemb_table_desc tokens;     /**< E; its policy is that of token ids; ENCODE only */
     uint32_t table_parts; /**< 0: 1; buffers that a launch has E in, up to POSEMB_PARTS_MAX, where
-                             one cannot hold it: posemb_split_table(); devices only */
+                             one cannot hold it: posemb_split_table(). A call on host memory has it
+                             in one piece all the same */
     posemb_storage
         rows_storage; /**< 0: POSEMB_F32, F16 or BF16; of `rows`: ADD, and soft prompts */
     uint32_t

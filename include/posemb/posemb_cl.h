@@ -491,7 +491,7 @@ POSEMB_API posemb_status posemb_session_download(posemb_session *session, cl_mem
  * Run one call on the device with host memory: posemb_reference_run() with the same arguments, the
  * same result and the same bits, plus one plan, uploads, one launch and one download. Programs that
  * call often keep a plan and buffers instead. A table that is larger than the largest buffer is
- * uploaded in parts; table_parts and part_rows are not looked at.
+ * uploaded in parts; valid table_parts and part_rows are not looked at.
  *
  * @return POSEMB_OK (also with bad ids or positions: see args->record), or what
  * posemb_plan_create(), posemb_session_upload() and posemb_enqueue() return. On failure the output

@@ -62,7 +62,8 @@ typedef struct posemb_load_options {
                                mapped at once. No row, no tensor needs to fit into it */
     posemb_load_way way;  /**< 0: as the device is */
     cl_mem_flags flags;   /**< 0: CL_MEM_READ_ONLY, and CL_MEM_ALLOC_HOST_PTR where MAPPED; of the
-                               buffers, without a host pointer to use or copy */
+                               buffers, without a host pointer to use or copy, and such that the
+                               host may write. What else the driver refuses is DEVICE_ERROR */
     posemb_load_progress progress; /**< NULL: not told */
     void *progress_data;           /**< handed to `progress` */
 } posemb_load_options;

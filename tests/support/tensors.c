@@ -188,6 +188,11 @@ static void put_value(struct writer *to, const char *type, const char *value)
 
         put_number(to, 6, 4);
         put(to, &number, sizeof number);
+    } else if (strcmp(type, "f64") == 0) {
+        const double number = strtod(value, NULL);
+
+        put_number(to, 12, 4);
+        put(to, &number, sizeof number);
     } else if (strcmp(type, "bool") == 0) {
         put_number(to, 7, 4);
         put_number(to, strcmp(value, "true") == 0, 1);

@@ -64,6 +64,14 @@
 #define POSEMB_CPU  (POSEMB_MEMORY == 16)
 #define POSEMB_AXES (POSEMB_GRID ? 3 : 1)
 
+/* In the loops of CPUs, where what two vectors of a block have in common is to be computed once. Oclgrind does not know
+ * what its compiler makes of it. */
+#if POSEMB_CPU && (defined(__x86_64__) || defined(__aarch64__))
+#define POSEMB_INLINE inline __attribute__((always_inline))
+#else
+#define POSEMB_INLINE inline
+#endif
+
 #define CAT_(a, b) a##b
 #define CAT(a, b)  CAT_(a, b)
 
@@ -153,7 +161,7 @@ static inline struct posemb_steps posemb_steps_of(const struct posemb_launch *a,
 #include "rows.clh"
 
 /* POSEMB_MEMORY channels of blocks. Segments of a grid may begin at any channel. */
-static inline __attribute__((always_inline)) posemb_memory posemb_load_blocks(global const uchar *row, uint channel, const uint storage)
+static POSEMB_INLINE posemb_memory posemb_load_blocks(global const uchar *row, uint channel, const uint storage)
 {
 #if POSEMB_GRID && POSEMB_CPU
     posemb_memory values;

@@ -28,7 +28,7 @@ void test_tensors_parse(const char *list, struct test_tensors *tensors);
 size_t test_tensor_bytes(const struct test_tensor *tensor);
 
 /* Both return the size of the file; the process ends where it has no room. `keys` of a GGUF file:
- * a line "KEY TYPE VALUE" for each, the types u32, i32, f32, bool and str. */
+ * a line "KEY TYPE VALUE" for each, the types u32, i32, f32, f64, bool and str. */
 size_t test_tensors_to_safetensors(const struct test_tensors *tensors, unsigned char *file,
                                    size_t capacity);
 size_t test_tensors_to_gguf(const char *keys, const struct test_tensors *tensors,

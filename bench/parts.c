@@ -114,8 +114,7 @@ static void fill_blocks(unsigned char *table, size_t blocks, posemb_storage stor
     const size_t bytes = posemb_storage_find(storage)->block_bytes;
     uint64_t state = 5;
 
-    for (size_t i = 0; i < blocks * bytes; i++)
-        table[i] = (unsigned char)(xorshift_next(&state) >> 32);
+    xorshift_fill(&state, table, blocks * bytes);
     for (size_t b = 0; b < blocks; b++)
         posemb__set_block_halves(table + b * bytes, storage, (uint16_t)(0x1800 + b % 1024),
                                  (uint16_t)(0x9800 + b % 1024));

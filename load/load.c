@@ -137,25 +137,31 @@ static const char *scales_name(model_part part)
     }
 }
 
-/* One buffer for all of a part. */
+/* One buffer for all of it. */
+static posemb_status plan_whole(struct job *job, const char *part, const file_tensor *tensor,
+                                uint64_t first, uint64_t bytes, posemb_buffer *target)
+{
+    const uint64_t largest = posemb_engine_resolved(job->engine).largest_buffer;
+
+    if (bytes > largest)
+        return posemb__fail(job->error, POSEMB_UNSUPPORTED, 0,
+                            "%s: %s: %" PRIu64 " bytes, but the largest buffer has %" PRIu64,
+                            tensor_file_shown(model_file_source(job->file)), part, bytes, largest);
+    add_run(job, part, tensor, first, bytes, target);
+    return POSEMB_OK;
+}
+
+/* A part, and the scales that it may have. */
 static posemb_status plan_part(struct job *job, model_part part, posemb_buffer *table,
                                posemb_buffer *scales)
 {
     const file_tensor *tensor = model_file_tensor(job->file, part);
     const file_tensor *scales_tensor = model_file_scales(job->file, part);
-    const uint64_t largest = posemb_engine_resolved(job->engine).largest_buffer;
-    const bool fits = tensor->bytes <= largest;
+    posemb_status status = plan_whole(job, model_part_name(part), tensor, 0, tensor->bytes, table);
 
-    if (!fits || (scales_tensor && scales_tensor->bytes > largest))
-        return posemb__fail(job->error, POSEMB_UNSUPPORTED, 0,
-                            "%s: %s: %" PRIu64 " bytes, but the largest buffer has %" PRIu64,
-                            tensor_file_shown(model_file_source(job->file)),
-                            fits ? scales_name(part) : model_part_name(part),
-                            fits ? scales_tensor->bytes : tensor->bytes, largest);
-    add_run(job, model_part_name(part), tensor, 0, tensor->bytes, table);
-    if (scales && scales_tensor)
-        add_run(job, scales_name(part), scales_tensor, 0, scales_tensor->bytes, scales);
-    return POSEMB_OK;
+    if (status == POSEMB_OK && scales_tensor)
+        status = plan_whole(job, scales_name(part), scales_tensor, 0, scales_tensor->bytes, scales);
+    return status;
 }
 
 /* Rows `*first` ... of the token table, `*count` of them. */
@@ -179,19 +185,12 @@ static posemb_status plan_word_scales(struct job *job, uint64_t first, uint64_t 
 {
     const file_tensor *scales = model_file_scales(job->file, MODEL_WORDS);
     const bool of_row = job->loaded->desc.tokens.scaling == POSEMB_SCALE_OF_ROW;
-    const uint64_t largest = posemb_engine_resolved(job->engine).largest_buffer;
     const uint64_t bytes = (of_row ? count : 1) * sizeof(float);
 
     if (!scales)
         return POSEMB_OK;
-    if (bytes > largest)
-        return posemb__fail(job->error, POSEMB_UNSUPPORTED, 0,
-                            "%s: %s: %" PRIu64 " bytes, but the largest buffer has %" PRIu64,
-                            tensor_file_shown(model_file_source(job->file)),
-                            scales_name(MODEL_WORDS), bytes, largest);
-    add_run(job, scales_name(MODEL_WORDS), scales, of_row ? first * sizeof(float) : 0, bytes,
-            &job->loaded->args.table_scales);
-    return POSEMB_OK;
+    return plan_whole(job, scales_name(MODEL_WORDS), scales, of_row ? first * sizeof(float) : 0,
+                      bytes, &job->loaded->args.table_scales);
 }
 
 /* The token table, in as many parts as the device needs. */

@@ -18,6 +18,12 @@ static inline bool posemb__mul_u64(uint64_t a, uint64_t b, uint64_t *result)
     return a == 0 || *result / a == b;
 }
 
+/* a / b, rounded up; nothing overflows. */
+static inline uint64_t posemb__divide_up_u64(uint64_t a, uint64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
 /* The smallest multiple of `alignment`, a power of two, that is >= a. */
 static inline bool posemb__round_up_u64(uint64_t a, uint64_t alignment, uint64_t *result)
 {

@@ -306,11 +306,14 @@ static posemb_status check_stage(const posemb_desc *desc, posemb_error *error)
     if (!isfinite(desc->token_scale))
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "token_scale is %g, not finite",
                             (double)desc->token_scale);
-    if (desc->table_parts > POSEMB_PARTS_MAX ||
-        (desc->table_parts > 1 && desc->operation != POSEMB_ENCODE))
-        return posemb__fail(
-            error, POSEMB_INVALID_ARGUMENT, 0, "table_parts is %" PRIu32 ", %s", desc->table_parts,
-            desc->table_parts > POSEMB_PARTS_MAX ? "above 8" : "but the operation has no table");
+    if (desc->table_parts > POSEMB_PARTS_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "table_parts is %" PRIu32 ", above %u", desc->table_parts,
+                            POSEMB_PARTS_MAX);
+    if (desc->table_parts > 1 && desc->operation != POSEMB_ENCODE)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "table_parts is %" PRIu32 ", but the operation has no table",
+                            desc->table_parts);
     if (desc->concurrency > POSEMB_CONCURRENCY_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "concurrency is %" PRIu32 ", above %u", desc->concurrency,

@@ -378,6 +378,7 @@ enum { KERNEL_BUFFERS_MAX = 36 };
 /* Any device takes 1024 bytes of arguments: the block, 32 buffers, 2 of local memory; with a table
  * in parts, what is left out is one extra table with its three buffers. */
 _Static_assert(sizeof(struct posemb_launch) + 34 * sizeof(cl_mem) <= 1024, "arguments of a kernel");
+_Static_assert(POSEMB_MORE_MAX == POSEMB_PARTS_MAX - 1, "parts of a table beside the first");
 _Static_assert(sizeof(struct posemb_launch) - sizeof(struct posemb_extra) +
                        sizeof(struct posemb_parts) + (31 + POSEMB_MORE_MAX) * sizeof(cl_mem) <=
                    1024,

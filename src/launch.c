@@ -1,10 +1,7 @@
 /* How a call is cut into work-groups. */
 #include "launch.h"
 
-static uint64_t divide_up(uint64_t a, uint64_t b)
-{
-    return a / b + (a % b != 0);
-}
+#include "checked_math.h"
 
 /* No group looks at more than some thousand chunks, and no loop is longer than devices allow. */
 static void count_by_chunks(const struct posemb__launch_rule *rule, const struct posemb__call *call,
@@ -13,9 +10,9 @@ static void count_by_chunks(const struct posemb__launch_rule *rule, const struct
     static const uint64_t chunks_max = 8192;
 
     launch->chunk = rule->chunk;
-    while (divide_up(call->counted_columns, launch->chunk) > chunks_max)
+    while (posemb__divide_up_u64(call->counted_columns, launch->chunk) > chunks_max)
         launch->chunk *= 2;
-    launch->chunks = (uint32_t)divide_up(call->counted_columns, launch->chunk);
+    launch->chunks = (uint32_t)posemb__divide_up_u64(call->counted_columns, launch->chunk);
     launch->scratch_bytes = call->shape.batch * launch->chunks * sizeof(uint32_t);
 }
 
@@ -39,8 +36,8 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
         rule->shares_positions && shape->batch >= rule->rows &&
         (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
     const bool streamed = rule->streams && call->out.bytes >= rule->stream_threshold;
-    const uint64_t groups = shared ? shape->length * divide_up(shape->batch, rule->rows)
-                                   : divide_up(call->tokens, rule->rows);
+    const uint64_t groups = shared ? shape->length * posemb__divide_up_u64(shape->batch, rule->rows)
+                                   : posemb__divide_up_u64(call->tokens, rule->rows);
     enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;
 
     if (streamed)
@@ -49,7 +46,8 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
     struct posemb__launch launch = {.kernel = kernel,
                                     .groups = (uint32_t)groups,
                                     .turns = (uint32_t)turns,
-                                    .global_size = divide_up(groups, turns) * rule->local_size,
+                                    .global_size =
+                                        posemb__divide_up_u64(groups, turns) * rule->local_size,
                                     .local_size = rule->local_size};
 
     if (call->counted_columns > rule->columns_in_launch)

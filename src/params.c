@@ -273,12 +273,12 @@ bool posemb__split_rows(uint64_t rows, uint64_t stride, uint64_t largest, uint32
                         uint64_t *part_rows)
 {
     const uint64_t most = stride > 0 ? largest / stride : rows; /* of one buffer */
-    const uint64_t count = most > 0 && rows > 0 ? (rows - 1) / most + 1 : 1;
+    const uint64_t count = most > 0 && rows > 0 ? posemb__divide_up_u64(rows, most) : 1;
 
     if ((most == 0 && rows > 0) || count > POSEMB_PARTS_MAX)
         return false;
     *parts = (uint32_t)count;
-    *part_rows = rows / count + (rows % count != 0);
+    *part_rows = posemb__divide_up_u64(rows, count);
     return true;
 }
 
@@ -288,6 +288,7 @@ static posemb_status resolve_parts(const posemb_desc *desc, struct posemb__call 
 {
     const uint64_t row = posemb_storage_row_bytes(desc->tokens.storage, desc->dim);
     const uint64_t parts = desc->table_parts;
+    const uint64_t share = posemb__divide_up_u64(call->shape.shard_rows, parts);
     posemb_shape *shape = &call->shape;
     uint64_t left = shape->shard_rows;
 
@@ -296,8 +297,8 @@ static posemb_status resolve_parts(const posemb_desc *desc, struct posemb__call 
         return POSEMB_OK;
     }
     if (shape->part_rows == 0)
-        shape->part_rows = left / parts + (left % parts != 0);
-    if (left / parts + (left % parts != 0) > shape->part_rows)
+        shape->part_rows = share;
+    if (share > shape->part_rows)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "part_rows is %" PRIu64 ": %" PRIu64
                             " parts of so many rows cannot have the %" PRIu64 " of the table",

@@ -31,6 +31,18 @@ static void test_sums_that_overflow(void **state)
     assert_false(posemb__add_u64(UINT64_MAX, UINT64_MAX, &sum));
 }
 
+static void test_quotients_are_rounded_up(void **state)
+{
+    (void)state;
+    assert_int_equal(posemb__divide_up_u64(0, 3), 0);
+    assert_int_equal(posemb__divide_up_u64(1, 3), 1);
+    assert_int_equal(posemb__divide_up_u64(3, 3), 1);
+    assert_int_equal(posemb__divide_up_u64(4, 3), 2);
+    assert_true(posemb__divide_up_u64(UINT64_MAX, 1) == UINT64_MAX);
+    assert_true(posemb__divide_up_u64(UINT64_MAX, 2) == (uint64_t)1 << 63);
+    assert_int_equal(posemb__divide_up_u64(1, UINT64_MAX), 1);
+}
+
 static void test_products_that_fit(void **state)
 {
     uint64_t product;
@@ -96,9 +108,13 @@ static void test_rounding_up_that_overflows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_that_fit),     cmocka_unit_test(test_sums_that_overflow),
-        cmocka_unit_test(test_products_that_fit), cmocka_unit_test(test_products_that_overflow),
-        cmocka_unit_test(test_rounding_up),       cmocka_unit_test(test_rounding_up_that_overflows),
+        cmocka_unit_test(test_sums_that_fit),
+        cmocka_unit_test(test_sums_that_overflow),
+        cmocka_unit_test(test_quotients_are_rounded_up),
+        cmocka_unit_test(test_products_that_fit),
+        cmocka_unit_test(test_products_that_overflow),
+        cmocka_unit_test(test_rounding_up),
+        cmocka_unit_test(test_rounding_up_that_overflows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

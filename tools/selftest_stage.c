@@ -229,8 +229,7 @@ static void *make_block_rows(struct blocks *blocks, uint64_t rows, uint32_t dim,
     const size_t count = (size_t)rows * dim / info->block;
     unsigned char *data = make_block(blocks, count * info->block_bytes);
 
-    for (size_t i = 0; i < count * info->block_bytes; i++)
-        data[i] = (unsigned char)(xorshift_next(&blocks->state) >> 32);
+    xorshift_fill(&blocks->state, data, count * info->block_bytes);
     for (size_t b = 0; b < count; b++) {
         const uint32_t bits = (uint32_t)(xorshift_next(&blocks->state) >> 32);
         const uint16_t d = (uint16_t)(0x2000u | (bits & 0x87ffu));

@@ -1,0 +1,595 @@
+/* Reader of the records of posemb bench. */
+#include "report_records.h"
+
+#include "file_bytes.h"
+#include "report_fields.h"
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- What each kind has */
+
+#define NEEDED(type, member, key, kind)                                                            \
+    {                                                                                              \
+        key, FIELD_##kind, true, offsetof(struct type, member)                                     \
+    }
+#define MAY_HAVE(type, member, key, kind)                                                          \
+    {                                                                                              \
+        key, FIELD_##kind, false, offsetof(struct type, member)                                    \
+    }
+
+#define HAS(member, kind) MAY_HAVE(report_run, member, #member, kind)
+static const struct field run_fields[] = {
+    NEEDED(report_run, run, "run", DIGEST),
+    NEEDED(report_run, device, "device", TEXT),
+    NEEDED(report_run, platform, "platform", TEXT),
+    NEEDED(report_run, driver, "driver", TEXT),
+    HAS(date, TEXT),
+    HAS(version, TEXT),
+    HAS(source, TEXT),
+    HAS(kernel, TEXT),
+    HAS(mode, TEXT),
+    HAS(platform_version, TEXT),
+    HAS(device_type, TEXT),
+    HAS(device_version, TEXT),
+    HAS(opencl_c, TEXT),
+    HAS(shape, TEXT),
+    HAS(tuning, TEXT),
+    HAS(tuning_text, TEXT),
+    HAS(os, TEXT),
+    HAS(cpu, TEXT),
+    HAS(environment, TEXTS),
+    HAS(compute_units, COUNT),
+    HAS(clock_mhz, COUNT),
+    HAS(global_memory, COUNT),
+    HAS(max_allocation, COUNT),
+    HAS(cache_size, COUNT),
+    HAS(local_memory, COUNT),
+    HAS(cpus, COUNT),
+    HAS(table_rows, COUNT),
+    HAS(seed, INT),
+};
+#undef HAS
+
+/* Of a line of schema 1, which names its device itself. */
+static const struct field old_run_fields[] = {
+    NEEDED(report_run, device, "device", TEXT),
+    NEEDED(report_run, platform, "platform", TEXT),
+    NEEDED(report_run, driver, "driver", TEXT),
+};
+
+#define STAGE_MUST(member, kind) NEEDED(stage_record, member, #member, kind)
+#define STAGE_MAY(member, kind)  MAY_HAVE(stage_record, member, #member, kind)
+static const struct field stage_fields[] = {
+    STAGE_MUST(op, TEXT),        STAGE_MUST(shape, SHAPE),  STAGE_MUST(verified, BOOL),
+    STAGE_MAY(table, TEXT),      STAGE_MAY(out, TEXT),      STAGE_MAY(position, TEXT),
+    STAGE_MAY(rule, TEXT),       STAGE_MAY(norm, TEXT),     STAGE_MAY(consumer, TEXT),
+    STAGE_MAY(rows, TEXT),       STAGE_MAY(ids, TEXT),      STAGE_MAY(bytes, COUNT),
+    STAGE_MAY(differing, COUNT), STAGE_MAY(digest, DIGEST),
+};
+
+/* Only of what was verified. */
+static const struct field stage_times[] = {
+    STAGE_MUST(seconds, TIME),       STAGE_MAY(repeats, COUNT),    STAGE_MAY(launches, COUNT),
+    STAGE_MAY(median_seconds, TIME), STAGE_MAY(p90_seconds, TIME), STAGE_MAY(call_seconds, TIME),
+    STAGE_MAY(event_seconds, TIME),  STAGE_MAY(timing, TEXT),
+};
+#undef STAGE_MUST
+#undef STAGE_MAY
+
+/* What schema 1 has in place of yardsticks and storages. */
+struct old_stage {
+    const char *dtype;
+    const char *positions;
+    double copy_seconds;
+    double copy_median_seconds;
+    const char *copy;
+};
+
+static const struct field old_stage_fields[] = {
+    MAY_HAVE(old_stage, dtype, "dtype", TEXT),
+    MAY_HAVE(old_stage, positions, "positions", TEXT),
+    MAY_HAVE(old_stage, copy_seconds, "copy_seconds", TIME),
+    MAY_HAVE(old_stage, copy_median_seconds, "copy_median_seconds", TIME),
+    MAY_HAVE(old_stage, copy, "copy", TEXT),
+};
+
+static const struct field yardstick_fields[] = {
+    NEEDED(yardstick_record, seconds, "seconds", TIME),
+    MAY_HAVE(yardstick_record, median_seconds, "median_seconds", TIME),
+    MAY_HAVE(yardstick_record, how, "how", TEXT),
+    MAY_HAVE(yardstick_record, launches, "launches", COUNT),
+};
+
+static const struct field enqueue_fields[] = {
+    NEEDED(enqueue_record, seconds, "seconds", TIME),
+    NEEDED(enqueue_record, raw_seconds, "raw_seconds", TIME),
+    MAY_HAVE(enqueue_record, repeats, "repeats", COUNT),
+};
+
+static const struct field accuracy_fields[] = {
+    NEEDED(accuracy_record, method, "method", TEXT),
+    NEEDED(accuracy_record, position, "position", TIME),
+    NEEDED(accuracy_record, max_error, "max_error", MAGNITUDE),
+    MAY_HAVE(accuracy_record, dim, "dim", COUNT),
+    MAY_HAVE(accuracy_record, seconds, "seconds", TIME),
+    MAY_HAVE(accuracy_record, ratio_to_posemb, "ratio_to_posemb", TIME),
+};
+
+static const struct field first_call_fields[] = {
+    NEEDED(first_call_record, caches, "caches", TEXT),
+    NEEDED(first_call_record, plan_seconds, "plan_seconds", MAGNITUDE),
+    NEEDED(first_call_record, first_seconds, "first_seconds", TIME),
+    MAY_HAVE(first_call_record, origin, "origin", TEXT),
+    MAY_HAVE(first_call_record, warm_up, "warm_up", BOOL),
+    MAY_HAVE(first_call_record, processes, "processes", COUNT),
+    MAY_HAVE(first_call_record, warmup_seconds, "warmup_seconds", MAGNITUDE),
+    MAY_HAVE(first_call_record, second_seconds, "second_seconds", TIME),
+    MAY_HAVE(first_call_record, steady_seconds, "steady_seconds", TIME),
+};
+
+static const struct field rule_fields[] = {
+    NEEDED(rule_record, shape, "shape", SHAPE),
+    NEEDED(rule_record, rule, "rule", TEXT),
+    NEEDED(rule_record, seconds, "seconds", TIME),
+    MAY_HAVE(rule_record, launches, "launches", COUNT),
+    MAY_HAVE(rule_record, ratio_to_index, "ratio_to_index", TIME),
+};
+
+static const struct field part_fields[] = {
+    NEEDED(part_record, shape, "shape", SHAPE),
+    NEEDED(part_record, part, "part", TEXT),
+    NEEDED(part_record, seconds, "seconds", TIME),
+    NEEDED(part_record, copy_seconds, "copy_seconds", TIME),
+    MAY_HAVE(part_record, ratio_to_plain, "ratio_to_plain", TIME),
+};
+
+static const struct field devices_fields[] = {
+    NEEDED(devices_record, count, "count", COUNT),
+    NEEDED(devices_record, shape, "shape", SHAPE),
+    NEEDED(devices_record, verified, "verified", BOOL),
+    MAY_HAVE(devices_record, seconds, "seconds", TIME),
+    MAY_HAVE(devices_record, single_seconds, "single_seconds", TIME),
+    MAY_HAVE(devices_record, speedup, "speedup", TIME),
+};
+
+static const struct field skip_fields[] = {
+    NEEDED(skip_record, what, "what", TEXT),
+    NEEDED(skip_record, reason, "reason", TEXT),
+};
+
+static const struct field verify_fields[] = {
+    NEEDED(verify_record, values, "values", COUNT),
+    NEEDED(verify_record, differing, "differing", COUNT),
+    NEEDED(verify_record, digest, "digest", DIGEST),
+};
+
+static const struct field peer_fields[] = {
+    NEEDED(peer_record, stage, "stage", TEXT),
+    NEEDED(peer_record, candidate, "candidate", TEXT),
+    NEEDED(peer_record, shape, "shape", SHAPE),
+    NEEDED(peer_record, rows, "rows", TEXT),
+    NEEDED(peer_record, seconds, "seconds", TIME),
+    NEEDED(peer_record, ratio_to_posemb, "ratio_to_posemb", TIME),
+    MAY_HAVE(peer_record, threads, "threads", COUNT),
+    MAY_HAVE(peer_record, median_seconds, "median_seconds", TIME),
+    MAY_HAVE(peer_record, foreign_cpus, "foreign_cpus", MAGNITUDE),
+    MAY_HAVE(peer_record, device, "device", TEXT),
+    MAY_HAVE(peer_record, cpu, "cpu", TEXT),
+    MAY_HAVE(peer_record, date, "date", TEXT),
+};
+
+/* ---- One line */
+
+/* What reads a line, and where its record goes. */
+struct line_reader {
+    struct field_reader fields;
+    struct report_records *records;
+    size_t file;
+    int schema;
+    json_t *root;
+};
+
+static posemb_status read_yardsticks(const struct line_reader *reader, struct stage_record *stage)
+{
+    static const char *const names[] = {
+        [YARDSTICK_COPY] = "copy",       [YARDSTICK_COPY_BUFFER] = "copy buffer",
+        [YARDSTICK_GATHER] = "gather",   [YARDSTICK_GATHER_TABLE] = "gather + table",
+        [YARDSTICK_UNFUSED] = "unfused", [YARDSTICK_VENDOR_SIN] = "vendor sin",
+    };
+    const json_t *yardsticks = json_object_get(reader->root, "yardsticks");
+    struct field_reader fields = reader->fields;
+    posemb_status status = POSEMB_OK;
+
+    if (yardsticks && !json_is_object(yardsticks))
+        return fields_refuse(&fields, "yardsticks: an object is needed");
+    for (size_t i = 0; status == POSEMB_OK && i < YARDSTICK_COUNT; i++) {
+        fields.object = json_object_get(yardsticks, names[i]);
+        if (!fields.object || json_is_null(fields.object))
+            continue;
+        if (!json_is_object(fields.object))
+            return fields_refuse(&fields, "yardsticks: %s: an object is needed", names[i]);
+        status =
+            fields_read(&fields, yardstick_fields, COUNT(yardstick_fields), &stage->yardsticks[i]);
+    }
+    return status;
+}
+
+static posemb_status read_old_yardsticks(const struct line_reader *reader,
+                                         struct stage_record *stage)
+{
+    struct yardstick_record *copy = &stage->yardsticks[YARDSTICK_COPY];
+    struct old_stage old = {0};
+    const posemb_status status =
+        fields_read(&reader->fields, old_stage_fields, COUNT(old_stage_fields), &old);
+
+    if (status != POSEMB_OK)
+        return status;
+    stage->table = old.dtype;
+    stage->out = old.dtype;
+    stage->rule = old.positions;
+    copy->seconds = old.copy_seconds;
+    copy->median_seconds = old.copy_median_seconds;
+    copy->how = old.copy;
+    copy->launches = -1;
+    return POSEMB_OK;
+}
+
+static void default_text(const char **text, const char *value)
+{
+    if (**text == '\0')
+        *text = value;
+}
+
+static posemb_status read_stage(const struct line_reader *reader, struct stage_record *stage)
+{
+    posemb_status status = fields_read(&reader->fields, stage_fields, COUNT(stage_fields), stage);
+
+    stage->timing = "";
+    if (status == POSEMB_OK && stage->verified)
+        status = fields_read(&reader->fields, stage_times, COUNT(stage_times), stage);
+    if (status == POSEMB_OK)
+        status = reader->schema == 1 ? read_old_yardsticks(reader, stage)
+                                     : read_yardsticks(reader, stage);
+    if (status != POSEMB_OK)
+        return status;
+    if (stage->verified && stage->differing > 0)
+        return fields_refuse(&reader->fields, "verified is true, but differing is %" PRId64,
+                             stage->differing);
+    default_text(&stage->table, "f32");
+    default_text(&stage->out, "f32");
+    default_text(&stage->position, "sinusoidal");
+    default_text(&stage->rule, "index");
+    default_text(&stage->norm, "none");
+    default_text(&stage->consumer, "none");
+    default_text(&stage->rows, "cold");
+    default_text(&stage->ids, "unique");
+    return POSEMB_OK;
+}
+
+#define KIND(name, kind, member)                                                                   \
+    {                                                                                              \
+        name, RECORD_##kind, member##_fields, COUNT(member##_fields),                              \
+            offsetof(struct report_record, of.member)                                              \
+    }
+static const struct kind_row {
+    const char *name;
+    enum record_kind kind;
+    const struct field *fields;
+    size_t count;
+    size_t offset;
+} kinds[] = {
+    KIND("stage", STAGE, stage),
+    KIND("enqueue", ENQUEUE, enqueue),
+    KIND("accuracy", ACCURACY, accuracy),
+    KIND("first call", FIRST_CALL, first_call),
+    KIND("rule", RULE, rule),
+    KIND("part", PART, part),
+    KIND("devices", DEVICES, devices),
+    KIND("skip", SKIP, skip),
+    KIND("verify", VERIFY, verify),
+    KIND("peer", PEER, peer),
+};
+
+/* ---- Runs */
+
+static posemb_status add_run(const struct line_reader *reader, struct report_run *run)
+{
+    struct report_records *records = reader->records;
+
+    if (records->run_count == REPORT_RUNS_MAX)
+        return fields_refuse(&reader->fields, "more than %u runs cannot be put side by side",
+                             REPORT_RUNS_MAX);
+    run->file = reader->file;
+    run->line = reader->fields.line;
+    run->object = json_incref(reader->root);
+    records->runs[records->run_count++] = *run;
+    return POSEMB_OK;
+}
+
+static size_t find_run(const struct report_records *records, const char *id)
+{
+    size_t i = 0;
+
+    while (i < records->run_count && strcmp(records->runs[i].run, id) != 0)
+        i++;
+    return i;
+}
+
+static posemb_status read_run(const struct line_reader *reader)
+{
+    const struct report_records *records = reader->records;
+    struct report_run run = {0};
+    posemb_status status = fields_read(&reader->fields, run_fields, COUNT(run_fields), &run);
+    size_t other;
+
+    if (status != POSEMB_OK)
+        return status;
+    other = find_run(records, run.run);
+    if (other < records->run_count)
+        return fields_refuse(&reader->fields, "run %s is there already: %s, line %zu", run.run,
+                             records->files[records->runs[other].file], records->runs[other].line);
+    return add_run(reader, &run);
+}
+
+/* The run of a line of schema 1: that of the same device in the same file. */
+static posemb_status find_old_run(const struct line_reader *reader, size_t *place)
+{
+    const struct report_records *records = reader->records;
+    static const struct report_run none = {.run = "",
+                                           .date = "",
+                                           .version = "",
+                                           .source = "",
+                                           .kernel = "",
+                                           .mode = "",
+                                           .platform_version = "",
+                                           .device_type = "",
+                                           .device_version = "",
+                                           .opencl_c = "",
+                                           .shape = "",
+                                           .tuning = "",
+                                           .tuning_text = "",
+                                           .os = "",
+                                           .cpu = "",
+                                           .compute_units = -1,
+                                           .clock_mhz = -1,
+                                           .global_memory = -1,
+                                           .max_allocation = -1,
+                                           .cache_size = -1,
+                                           .local_memory = -1,
+                                           .cpus = -1,
+                                           .table_rows = -1,
+                                           .seed = -1,
+                                           .is_old = true};
+    struct report_run run = none;
+    const posemb_status status =
+        fields_read(&reader->fields, old_run_fields, COUNT(old_run_fields), &run);
+
+    if (status != POSEMB_OK)
+        return status;
+    for (*place = 0; *place < records->run_count; ++*place) {
+        const struct report_run *other = &records->runs[*place];
+
+        if (other->is_old && other->file == reader->file &&
+            strcmp(other->device, run.device) == 0 && strcmp(other->platform, run.platform) == 0 &&
+            strcmp(other->driver, run.driver) == 0)
+            return POSEMB_OK;
+    }
+    return add_run(reader, &run);
+}
+
+static posemb_status find_run_of_line(const struct line_reader *reader, size_t *place)
+{
+    static const struct field id[] = {{"run", FIELD_DIGEST, true, 0}};
+    const char *text = NULL;
+    posemb_status status;
+
+    if (reader->schema == 1)
+        return find_old_run(reader, place);
+    status = fields_read(&reader->fields, id, 1, &text);
+    if (status != POSEMB_OK)
+        return status;
+    *place = find_run(reader->records, text);
+    if (*place == reader->records->run_count)
+        return fields_refuse(&reader->fields, "run %s has no line of kind \"run\" before this one",
+                             text);
+    return POSEMB_OK;
+}
+
+/* ---- Records */
+
+static posemb_status add_record(const struct line_reader *reader,
+                                const struct report_record *record)
+{
+    struct report_records *records = reader->records;
+
+    if (records->count == REPORT_RECORDS_MAX)
+        return fields_refuse(&reader->fields, "there are more than %u records", REPORT_RECORDS_MAX);
+    if (records->count == records->capacity) {
+        const size_t capacity = records->capacity ? 2 * records->capacity : 64;
+        struct report_record *all = realloc(records->all, capacity * sizeof *all);
+
+        if (!all)
+            return posemb__fail(reader->fields.error, POSEMB_OUT_OF_MEMORY, 0,
+                                "there is no memory for %zu records", capacity);
+        records->all = all;
+        records->capacity = capacity;
+    }
+    records->all[records->count] = *record;
+    records->all[records->count++].object = json_incref(reader->root);
+    return POSEMB_OK;
+}
+
+static posemb_status read_record(const struct line_reader *reader, const struct kind_row *row)
+{
+    struct report_record record = {
+        .kind = row->kind, .file = reader->file, .line = reader->fields.line};
+    posemb_status status = POSEMB_OK;
+
+    if (row->kind != RECORD_PEER)
+        status = find_run_of_line(reader, &record.run);
+    if (status != POSEMB_OK)
+        return status;
+    if (row->kind == RECORD_STAGE)
+        status = read_stage(reader, &record.of.stage);
+    else
+        status = fields_read(&reader->fields, row->fields, row->count,
+                             (unsigned char *)&record + row->offset);
+    if (status == POSEMB_OK && row->kind == RECORD_DEVICES && record.of.devices.verified &&
+        (record.of.devices.seconds <= 0.0 || record.of.devices.single_seconds <= 0.0))
+        return fields_refuse(&reader->fields, "verified is true, but seconds are missing");
+    return status == POSEMB_OK ? add_record(reader, &record) : status;
+}
+
+static posemb_status read_object(struct line_reader *reader)
+{
+    const json_t *schema = json_object_get(reader->root, "schema");
+    const char *kind = json_string_value(json_object_get(reader->root, "kind"));
+
+    if (!json_is_object(reader->root))
+        return fields_refuse(&reader->fields, "a JSON object is needed");
+    if (!json_is_integer(schema) || json_integer_value(schema) < 1 ||
+        json_integer_value(schema) > 2)
+        return fields_refuse(&reader->fields, "schema: 1 or 2 is needed");
+    if (!kind)
+        return fields_refuse(&reader->fields, "kind: a text is needed");
+    reader->schema = (int)json_integer_value(schema);
+    if (strcmp(kind, "run") == 0)
+        return read_run(reader);
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(kind, kinds[i].name) == 0)
+            return read_record(reader, &kinds[i]);
+    return POSEMB_OK;
+}
+
+static posemb_status read_line(struct line_reader *reader, const char *line, size_t size)
+{
+    char shown[100];
+    json_error_t fault;
+    posemb_status status;
+
+    if (size > REPORT_LINE_MAX)
+        return fields_refuse(&reader->fields, "it is longer than %u bytes", REPORT_LINE_MAX);
+    reader->root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &fault);
+    if (!reader->root) {
+        escape_text(fault.text, strlen(fault.text), shown, sizeof shown);
+        return fields_refuse(&reader->fields, "it is not JSON: %s", shown);
+    }
+    reader->fields.object = reader->root;
+    status = read_object(reader);
+    json_decref(reader->root);
+    return status;
+}
+
+/* ---- Files */
+
+static bool is_blank(const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+            return false;
+    return true;
+}
+
+static posemb_status read_lines(struct line_reader *reader, const char *bytes, size_t size)
+{
+    posemb_status status = POSEMB_OK;
+
+    for (size_t begin = 0; status == POSEMB_OK && begin < size;) {
+        const char *end = memchr(bytes + begin, '\n', size - begin);
+        const size_t length = end ? (size_t)(end - bytes) - begin : size - begin;
+
+        reader->fields.line++;
+        if (!is_blank(bytes + begin, length))
+            status = read_line(reader, bytes + begin, length);
+        begin += length + 1;
+    }
+    return status;
+}
+
+static posemb_status read_bytes(const file_bytes *file, char **bytes, posemb_error *error)
+{
+    posemb_status status;
+
+    if (file->size > REPORT_FILE_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s: larger than %u bytes",
+                            file->shown, REPORT_FILE_MAX);
+    *bytes = malloc((size_t)file->size + 1);
+    if (!*bytes)
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "%s: there is no memory for it",
+                            file->shown);
+    status = file_bytes_read(file, 0, (size_t)file->size, *bytes, error);
+    if (status != POSEMB_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}
+
+static posemb_status add_file(struct report_records *records, const char *path, posemb_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char shown[FILE_SHOWN_SIZE];
+
+    if (records->file_count == REPORT_FILES_MAX)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
+                            "more than %u files cannot be put side by side", REPORT_FILES_MAX);
+    escape_text(name, strlen(name), shown, sizeof shown);
+    records->files[records->file_count] = strdup(shown);
+    if (!records->files[records->file_count])
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "there is no memory for a name");
+    records->file_count++;
+    return POSEMB_OK;
+}
+
+posemb_status report_records_read(struct report_records *records, const char *path,
+                                  posemb_error *error)
+{
+    struct line_reader reader = {.records = records, .file = records->file_count};
+    char *bytes = NULL;
+    file_bytes file;
+    posemb_status status = file_bytes_open(path, &file, error);
+
+    if (status != POSEMB_OK)
+        return status;
+    reader.fields.file = file.shown;
+    reader.fields.error = error;
+    status = add_file(records, path, error);
+    if (status == POSEMB_OK)
+        status = read_bytes(&file, &bytes, error);
+    if (status == POSEMB_OK)
+        status = read_lines(&reader, bytes, (size_t)file.size);
+    free(bytes);
+    file_bytes_close(&file);
+    return status;
+}
+
+void report_records_free(struct report_records *records)
+{
+    for (size_t i = 0; i < records->count; i++)
+        json_decref(records->all[i].object);
+    for (size_t i = 0; i < records->run_count; i++)
+        json_decref(records->runs[i].object);
+    for (size_t i = 0; i < records->file_count; i++)
+        free(records->files[i]);
+    free(records->all);
+    *records = (struct report_records){0};
+}
+
+const struct report_record *report_next(const struct report_records *records, enum record_kind kind,
+                                        size_t run, size_t *place)
+{
+    while (*place < records->count) {
+        const struct report_record *record = &records->all[(*place)++];
+
+        if (record->kind == kind && (run == REPORT_ANY_RUN || record->run == run))
+            return record;
+    }
+    return NULL;
+}

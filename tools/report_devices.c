@@ -365,8 +365,8 @@ static void write_range(const struct report *report, size_t run, enum report_yar
     double range[2];
 
     if (!report_gains_of_run(report, run, yardstick, range))
-        html_cell(body, "");
-    else if (range[0] < range[1])
+        html_number(body, "%s", "");
+    else if (factor * (range[1] - range[0]) >= (is_share ? 1.0 : 0.01))
         html_number(body, "%.*f \xe2\x80\xa6 %.*f%s", digits, factor * range[0], digits,
                     factor * range[1], unit);
     else
@@ -396,11 +396,14 @@ static void write_error(const struct report *report, size_t run, const char *met
     html_number(body, "%s", text);
 }
 
-static bool has_accuracy(const struct report *report)
+/* Whether a run has anything that is summed up here. */
+static bool has_summary(const struct report *report, size_t run)
 {
+    double range[2];
     size_t place = 0;
 
-    return report_next(report->records, RECORD_ACCURACY, REPORT_ANY_RUN, &place) != NULL;
+    return report_gains_of_run(report, run, YARDSTICK_COPY, range) ||
+           report_next(report->records, RECORD_ACCURACY, run, &place) != NULL;
 }
 
 void section_glance(const struct report *report, struct markup *body)
@@ -414,14 +417,20 @@ void section_glance(const struct report *report, struct markup *body)
                                            HTML_RIGHT "largest error",
                                            HTML_RIGHT "of the vendor\xe2\x80\x99s sin"};
 
-    if (report->bits.stage_count == 0 && !has_accuracy(report))
+    size_t run = 0;
+
+    while (run < report->records->run_count && !has_summary(report, run))
+        run++;
+    if (run == report->records->run_count)
         return;
     html_table_begin(
         body,
         "The plain stage alone, from the worst shape to the best, where it moves a MiB "
         "or more; errors over all positions measured",
         headings, COUNT(headings));
-    for (size_t run = 0; run < report->records->run_count; run++) {
+    for (; run < report->records->run_count; run++) {
+        if (!has_summary(report, run))
+            continue;
         html_row_begin(body);
         write_run_cell(body, run);
         html_cell(body, report->records->runs[run].device);

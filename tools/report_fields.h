@@ -27,6 +27,17 @@ struct field {
     size_t offset;  /* in the structure */
 };
 
+/* Rows of such a table: of a structure's type, its member, the key, and the kind without its
+ * prefix. */
+#define FIELD_NEEDED(type, member, key, kind)                                                      \
+    {                                                                                              \
+        key, FIELD_##kind, true, offsetof(struct type, member)                                     \
+    }
+#define FIELD_MAY_HAVE(type, member, key, kind)                                                    \
+    {                                                                                              \
+        key, FIELD_##kind, false, offsetof(struct type, member)                                    \
+    }
+
 /* Where an object stands. */
 struct field_reader {
     const char *file; /* its name, for messages */

@@ -128,7 +128,7 @@ void report_write_markdown(const struct report *report, struct markup *text)
     struct svg_bars bars;
     size_t left_out;
 
-    if (report_plot_bars(report->records, PLOT_SHAPES, &bars, &left_out, NULL) != POSEMB_OK) {
+    if (report_plot_bars(report->records, PLOT_SHAPES, NULL, &bars, &left_out, NULL) != POSEMB_OK) {
         text->failed = true;
         return;
     }

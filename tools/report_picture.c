@@ -108,7 +108,7 @@ void report_write_picture(const struct report *report, struct markup *picture)
     struct svg_bars bars;
     size_t left_out;
 
-    if (report_plot_bars(report->records, PLOT_SHAPES, &bars, &left_out, NULL) != POSEMB_OK) {
+    if (report_plot_bars(report->records, PLOT_SHAPES, NULL, &bars, &left_out, NULL) != POSEMB_OK) {
         picture->failed = true;
         return;
     }

@@ -24,9 +24,9 @@ void report_package_letter(size_t package, char letter[4]);
 enum report_plot {
     PLOT_SHAPES,       /* the plain stage: share of the copy limit, by shape */
     PLOT_READERS,      /* the same with a reader after it */
-    PLOT_STORAGES,     /* types of table and output */
-    PLOT_VARIATIONS,   /* norms, positions, operations, ids, all else */
-    PLOT_PARTS,        /* the parts of posemb bench --parts */
+    PLOT_STORAGES,     /* types of table and output, a plot for each shape */
+    PLOT_VARIATIONS,   /* norms, positions, operations, ids, all else, likewise */
+    PLOT_PARTS,        /* the parts of posemb bench --parts, likewise */
     PLOT_GATHER_TABLE, /* times as fast as gather + precomputed table, by shape and variation */
     PLOT_UNFUSED,
     PLOT_VENDOR_SIN,
@@ -38,12 +38,25 @@ enum report_plot {
 /* No plot has more bars: the tables have all. */
 #define REPORT_BARS_MAX 400u
 
+/* The shapes of the records of a plot that has one of its own for each shape. */
+#define REPORT_SHAPES_MAX 16u
+struct plot_shapes {
+    size_t count;
+    bool has_more;
+    int64_t shapes[REPORT_SHAPES_MAX][3];
+};
+
+void report_plot_shapes(const struct report_records *records, enum report_plot which,
+                        struct plot_shapes *shapes);
+
 /* Make the bars of one plot; none where no record belongs to it. svg_free_bars() frees them.
  *
+ * @param shape          [B, S, D] of the records; NULL: any.
  * @param[out] left_out  bars beyond REPORT_BARS_MAX.
  * @return POSEMB_OK, POSEMB_OUT_OF_MEMORY. */
 posemb_status report_plot_bars(const struct report_records *records, enum report_plot which,
-                               struct svg_bars *plot, size_t *left_out, posemb_error *error);
+                               const int64_t *shape, struct svg_bars *plot, size_t *left_out,
+                               posemb_error *error);
 
 /* Errors against position. */
 #define REPORT_LINES_MAX 32u

@@ -3,6 +3,7 @@
 
 #include "file_bytes.h"
 #include "report_fields.h"
+#include "report_kinds.h"
 #include "status.h"
 
 #include <inttypes.h>
@@ -12,23 +13,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* ---- What each kind has */
+/* ---- What a run has */
 
-#define NEEDED(type, member, key, kind)                                                            \
-    {                                                                                              \
-        key, FIELD_##kind, true, offsetof(struct type, member)                                     \
-    }
-#define MAY_HAVE(type, member, key, kind)                                                          \
-    {                                                                                              \
-        key, FIELD_##kind, false, offsetof(struct type, member)                                    \
-    }
-
-#define HAS(member, kind) MAY_HAVE(report_run, member, #member, kind)
+#define HAS(member, kind) FIELD_MAY_HAVE(report_run, member, #member, kind)
 static const struct field run_fields[] = {
-    NEEDED(report_run, run, "run", DIGEST),
-    NEEDED(report_run, device, "device", TEXT),
-    NEEDED(report_run, platform, "platform", TEXT),
-    NEEDED(report_run, driver, "driver", TEXT),
+    FIELD_NEEDED(report_run, run, "run", DIGEST),
+    FIELD_NEEDED(report_run, device, "device", TEXT),
+    FIELD_NEEDED(report_run, platform, "platform", TEXT),
+    FIELD_NEEDED(report_run, driver, "driver", TEXT),
     HAS(date, TEXT),
     HAS(version, TEXT),
     HAS(source, TEXT),
@@ -58,133 +50,10 @@ static const struct field run_fields[] = {
 
 /* Of a line of schema 1, which names its device itself. */
 static const struct field old_run_fields[] = {
-    NEEDED(report_run, device, "device", TEXT),
-    NEEDED(report_run, platform, "platform", TEXT),
-    NEEDED(report_run, driver, "driver", TEXT),
+    FIELD_NEEDED(report_run, device, "device", TEXT),
+    FIELD_NEEDED(report_run, platform, "platform", TEXT),
+    FIELD_NEEDED(report_run, driver, "driver", TEXT),
 };
-
-#define STAGE_MUST(member, kind) NEEDED(stage_record, member, #member, kind)
-#define STAGE_MAY(member, kind)  MAY_HAVE(stage_record, member, #member, kind)
-static const struct field stage_fields[] = {
-    STAGE_MUST(op, TEXT),        STAGE_MUST(shape, SHAPE),  STAGE_MUST(verified, BOOL),
-    STAGE_MAY(table, TEXT),      STAGE_MAY(out, TEXT),      STAGE_MAY(position, TEXT),
-    STAGE_MAY(rule, TEXT),       STAGE_MAY(norm, TEXT),     STAGE_MAY(consumer, TEXT),
-    STAGE_MAY(rows, TEXT),       STAGE_MAY(ids, TEXT),      STAGE_MAY(bytes, COUNT),
-    STAGE_MAY(differing, COUNT), STAGE_MAY(digest, DIGEST),
-};
-
-/* Only of what was verified. */
-static const struct field stage_times[] = {
-    STAGE_MUST(seconds, TIME),       STAGE_MAY(repeats, COUNT),    STAGE_MAY(launches, COUNT),
-    STAGE_MAY(median_seconds, TIME), STAGE_MAY(p90_seconds, TIME), STAGE_MAY(call_seconds, TIME),
-    STAGE_MAY(event_seconds, TIME),  STAGE_MAY(timing, TEXT),
-};
-#undef STAGE_MUST
-#undef STAGE_MAY
-
-/* What schema 1 has in place of yardsticks and storages. */
-struct old_stage {
-    const char *dtype;
-    const char *positions;
-    double copy_seconds;
-    double copy_median_seconds;
-    const char *copy;
-};
-
-static const struct field old_stage_fields[] = {
-    MAY_HAVE(old_stage, dtype, "dtype", TEXT),
-    MAY_HAVE(old_stage, positions, "positions", TEXT),
-    MAY_HAVE(old_stage, copy_seconds, "copy_seconds", TIME),
-    MAY_HAVE(old_stage, copy_median_seconds, "copy_median_seconds", TIME),
-    MAY_HAVE(old_stage, copy, "copy", TEXT),
-};
-
-static const struct field yardstick_fields[] = {
-    NEEDED(yardstick_record, seconds, "seconds", TIME),
-    MAY_HAVE(yardstick_record, median_seconds, "median_seconds", TIME),
-    MAY_HAVE(yardstick_record, how, "how", TEXT),
-    MAY_HAVE(yardstick_record, launches, "launches", COUNT),
-};
-
-static const struct field enqueue_fields[] = {
-    NEEDED(enqueue_record, seconds, "seconds", TIME),
-    NEEDED(enqueue_record, raw_seconds, "raw_seconds", TIME),
-    MAY_HAVE(enqueue_record, repeats, "repeats", COUNT),
-};
-
-static const struct field accuracy_fields[] = {
-    NEEDED(accuracy_record, method, "method", TEXT),
-    NEEDED(accuracy_record, position, "position", TIME),
-    NEEDED(accuracy_record, max_error, "max_error", MAGNITUDE),
-    MAY_HAVE(accuracy_record, dim, "dim", COUNT),
-    MAY_HAVE(accuracy_record, seconds, "seconds", TIME),
-    MAY_HAVE(accuracy_record, ratio_to_posemb, "ratio_to_posemb", TIME),
-};
-
-static const struct field first_call_fields[] = {
-    NEEDED(first_call_record, caches, "caches", TEXT),
-    NEEDED(first_call_record, plan_seconds, "plan_seconds", MAGNITUDE),
-    NEEDED(first_call_record, first_seconds, "first_seconds", TIME),
-    MAY_HAVE(first_call_record, origin, "origin", TEXT),
-    MAY_HAVE(first_call_record, warm_up, "warm_up", BOOL),
-    MAY_HAVE(first_call_record, processes, "processes", COUNT),
-    MAY_HAVE(first_call_record, warmup_seconds, "warmup_seconds", MAGNITUDE),
-    MAY_HAVE(first_call_record, second_seconds, "second_seconds", TIME),
-    MAY_HAVE(first_call_record, steady_seconds, "steady_seconds", TIME),
-};
-
-static const struct field rule_fields[] = {
-    NEEDED(rule_record, shape, "shape", SHAPE),
-    NEEDED(rule_record, rule, "rule", TEXT),
-    NEEDED(rule_record, seconds, "seconds", TIME),
-    MAY_HAVE(rule_record, launches, "launches", COUNT),
-    MAY_HAVE(rule_record, ratio_to_index, "ratio_to_index", TIME),
-};
-
-static const struct field part_fields[] = {
-    NEEDED(part_record, shape, "shape", SHAPE),
-    NEEDED(part_record, part, "part", TEXT),
-    NEEDED(part_record, seconds, "seconds", TIME),
-    NEEDED(part_record, copy_seconds, "copy_seconds", TIME),
-    MAY_HAVE(part_record, ratio_to_plain, "ratio_to_plain", TIME),
-};
-
-static const struct field devices_fields[] = {
-    NEEDED(devices_record, count, "count", COUNT),
-    NEEDED(devices_record, shape, "shape", SHAPE),
-    NEEDED(devices_record, verified, "verified", BOOL),
-    MAY_HAVE(devices_record, seconds, "seconds", TIME),
-    MAY_HAVE(devices_record, single_seconds, "single_seconds", TIME),
-    MAY_HAVE(devices_record, speedup, "speedup", TIME),
-};
-
-static const struct field skip_fields[] = {
-    NEEDED(skip_record, what, "what", TEXT),
-    NEEDED(skip_record, reason, "reason", TEXT),
-};
-
-static const struct field verify_fields[] = {
-    NEEDED(verify_record, values, "values", COUNT),
-    NEEDED(verify_record, differing, "differing", COUNT),
-    NEEDED(verify_record, digest, "digest", DIGEST),
-};
-
-static const struct field peer_fields[] = {
-    NEEDED(peer_record, stage, "stage", TEXT),
-    NEEDED(peer_record, candidate, "candidate", TEXT),
-    NEEDED(peer_record, shape, "shape", SHAPE),
-    NEEDED(peer_record, rows, "rows", TEXT),
-    NEEDED(peer_record, seconds, "seconds", TIME),
-    NEEDED(peer_record, ratio_to_posemb, "ratio_to_posemb", TIME),
-    MAY_HAVE(peer_record, threads, "threads", COUNT),
-    MAY_HAVE(peer_record, median_seconds, "median_seconds", TIME),
-    MAY_HAVE(peer_record, foreign_cpus, "foreign_cpus", MAGNITUDE),
-    MAY_HAVE(peer_record, device, "device", TEXT),
-    MAY_HAVE(peer_record, cpu, "cpu", TEXT),
-    MAY_HAVE(peer_record, date, "date", TEXT),
-};
-
-/* ---- One line */
 
 /* What reads a line, and where its record goes. */
 struct line_reader {
@@ -193,107 +62,6 @@ struct line_reader {
     size_t file;
     int schema;
     json_t *root;
-};
-
-static posemb_status read_yardsticks(const struct line_reader *reader, struct stage_record *stage)
-{
-    static const char *const names[] = {
-        [YARDSTICK_COPY] = "copy",       [YARDSTICK_COPY_BUFFER] = "copy buffer",
-        [YARDSTICK_GATHER] = "gather",   [YARDSTICK_GATHER_TABLE] = "gather + table",
-        [YARDSTICK_UNFUSED] = "unfused", [YARDSTICK_VENDOR_SIN] = "vendor sin",
-    };
-    const json_t *yardsticks = json_object_get(reader->root, "yardsticks");
-    struct field_reader fields = reader->fields;
-    posemb_status status = POSEMB_OK;
-
-    if (yardsticks && !json_is_object(yardsticks))
-        return fields_refuse(&fields, "yardsticks: an object is needed");
-    for (size_t i = 0; status == POSEMB_OK && i < YARDSTICK_COUNT; i++) {
-        fields.object = json_object_get(yardsticks, names[i]);
-        if (!fields.object || json_is_null(fields.object))
-            continue;
-        if (!json_is_object(fields.object))
-            return fields_refuse(&fields, "yardsticks: %s: an object is needed", names[i]);
-        status =
-            fields_read(&fields, yardstick_fields, COUNT(yardstick_fields), &stage->yardsticks[i]);
-    }
-    return status;
-}
-
-static posemb_status read_old_yardsticks(const struct line_reader *reader,
-                                         struct stage_record *stage)
-{
-    struct yardstick_record *copy = &stage->yardsticks[YARDSTICK_COPY];
-    struct old_stage old = {0};
-    const posemb_status status =
-        fields_read(&reader->fields, old_stage_fields, COUNT(old_stage_fields), &old);
-
-    if (status != POSEMB_OK)
-        return status;
-    stage->table = old.dtype;
-    stage->out = old.dtype;
-    stage->rule = old.positions;
-    copy->seconds = old.copy_seconds;
-    copy->median_seconds = old.copy_median_seconds;
-    copy->how = old.copy;
-    copy->launches = -1;
-    return POSEMB_OK;
-}
-
-static void default_text(const char **text, const char *value)
-{
-    if (**text == '\0')
-        *text = value;
-}
-
-static posemb_status read_stage(const struct line_reader *reader, struct stage_record *stage)
-{
-    posemb_status status = fields_read(&reader->fields, stage_fields, COUNT(stage_fields), stage);
-
-    stage->timing = "";
-    if (status == POSEMB_OK && stage->verified)
-        status = fields_read(&reader->fields, stage_times, COUNT(stage_times), stage);
-    if (status == POSEMB_OK)
-        status = reader->schema == 1 ? read_old_yardsticks(reader, stage)
-                                     : read_yardsticks(reader, stage);
-    if (status != POSEMB_OK)
-        return status;
-    if (stage->verified && stage->differing > 0)
-        return fields_refuse(&reader->fields, "verified is true, but differing is %" PRId64,
-                             stage->differing);
-    default_text(&stage->table, "f32");
-    default_text(&stage->out, "f32");
-    default_text(&stage->position, "sinusoidal");
-    default_text(&stage->rule, "index");
-    default_text(&stage->norm, "none");
-    default_text(&stage->consumer, "none");
-    default_text(&stage->rows, "cold");
-    default_text(&stage->ids, "unique");
-    return POSEMB_OK;
-}
-
-#define KIND(name, kind, member)                                                                   \
-    {                                                                                              \
-        name, RECORD_##kind, member##_fields, COUNT(member##_fields),                              \
-            offsetof(struct report_record, of.member)                                              \
-    }
-static const struct kind_row {
-    const char *name;
-    enum record_kind kind;
-    const struct field *fields;
-    size_t count;
-    size_t offset;
-} kinds[] = {
-    KIND("stage", STAGE, stage),
-    KIND("enqueue", ENQUEUE, enqueue),
-    KIND("accuracy", ACCURACY, accuracy),
-    KIND("first call", FIRST_CALL, first_call),
-    KIND("rule", RULE, rule),
-    KIND("part", PART, part),
-    KIND("devices", DEVICES, devices),
-    KIND("skip", SKIP, skip),
-    KIND("verify", VERIFY, verify),
-    KIND("peer", PEER, peer),
 };
 
 /* ---- Runs */
@@ -425,24 +193,15 @@ static posemb_status add_record(const struct line_reader *reader,
     return POSEMB_OK;
 }
 
-static posemb_status read_record(const struct line_reader *reader, const struct kind_row *row)
+static posemb_status read_record(const struct line_reader *reader, enum record_kind kind)
 {
-    struct report_record record = {
-        .kind = row->kind, .file = reader->file, .line = reader->fields.line};
+    struct report_record record = {.kind = kind, .file = reader->file, .line = reader->fields.line};
     posemb_status status = POSEMB_OK;
 
-    if (row->kind != RECORD_PEER)
+    if (kind != RECORD_PEER)
         status = find_run_of_line(reader, &record.run);
-    if (status != POSEMB_OK)
-        return status;
-    if (row->kind == RECORD_STAGE)
-        status = read_stage(reader, &record.of.stage);
-    else
-        status = fields_read(&reader->fields, row->fields, row->count,
-                             (unsigned char *)&record + row->offset);
-    if (status == POSEMB_OK && row->kind == RECORD_DEVICES && record.of.devices.verified &&
-        (record.of.devices.seconds <= 0.0 || record.of.devices.single_seconds <= 0.0))
-        return fields_refuse(&reader->fields, "verified is true, but seconds are missing");
+    if (status == POSEMB_OK)
+        status = report_kind_read(&reader->fields, reader->schema, &record);
     return status == POSEMB_OK ? add_record(reader, &record) : status;
 }
 
@@ -461,10 +220,9 @@ static posemb_status read_object(struct line_reader *reader)
     reader->schema = (int)json_integer_value(schema);
     if (strcmp(kind, "run") == 0)
         return read_run(reader);
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (strcmp(kind, kinds[i].name) == 0)
-            return read_record(reader, &kinds[i]);
-    return POSEMB_OK;
+    if (report_kind_find(kind) == RECORD_UNKNOWN)
+        return POSEMB_OK;
+    return read_record(reader, report_kind_find(kind));
 }
 
 static posemb_status read_line(struct line_reader *reader, const char *line, size_t size)

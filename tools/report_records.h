@@ -177,7 +177,8 @@ struct peer_record {
 };
 
 enum record_kind {
-    RECORD_STAGE = 1,
+    RECORD_UNKNOWN,
+    RECORD_STAGE,
     RECORD_ENQUEUE,
     RECORD_ACCURACY,
     RECORD_FIRST_CALL,

@@ -44,23 +44,42 @@ static void figure_end(struct markup *body)
 }
 
 /* One plot of bars, or nothing. */
-static void write_figure(const struct report *report, enum report_plot which, struct markup *body)
+static void write_figure(const struct report *report, enum report_plot which, const int64_t *shape,
+                         struct markup *body)
 {
+    char name[REPORT_SHAPE_SIZE] = "";
+    char title[REPORT_NAME_SIZE];
     struct svg_bars plot;
     size_t left_out;
 
-    if (report_plot_bars(report->records, which, &plot, &left_out, NULL) != POSEMB_OK) {
+    if (report_plot_bars(report->records, which, shape, &plot, &left_out, NULL) != POSEMB_OK) {
         body->failed = true;
         return;
     }
+    if (shape)
+        report_shape(shape, name);
+    snprintf(title, sizeof title, "%s%s%s", plot.title, shape ? ", " : "", name);
     if (plot.bar_count > 0) {
-        figure_begin(body, plot.title, svg_bars_height(&plot));
+        figure_begin(body, title, svg_bars_height(&plot));
         svg_draw_bars(body, &plot);
         figure_end(body);
     }
     if (left_out > 0)
         markup_format(body, "<p>%zu more bars are left out: see the numbers.</p>\n", left_out);
     svg_free_bars(&plot);
+}
+
+/* A plot for each shape. */
+static void write_figures_of_shapes(const struct report *report, enum report_plot which,
+                                    struct markup *body)
+{
+    struct plot_shapes shapes;
+
+    report_plot_shapes(report->records, which, &shapes);
+    for (size_t i = 0; i < shapes.count; i++)
+        write_figure(report, which, shapes.shapes[i], body);
+    if (shapes.has_more)
+        markup_add(body, "<p>More shapes are left out: see the numbers.</p>\n");
 }
 
 /* Several plots beside each other under a text, or nothing. */
@@ -70,7 +89,10 @@ static void write_figures(const struct report *report, const enum report_plot *p
     struct markup figures = {0};
 
     for (size_t i = 0; i < count; i++)
-        write_figure(report, plots[i], &figures);
+        if (plots[i] >= PLOT_STORAGES && plots[i] <= PLOT_PARTS)
+            write_figures_of_shapes(report, plots[i], &figures);
+        else
+            write_figure(report, plots[i], NULL, &figures);
     body->failed = body->failed || figures.failed;
     if (figures.size > 0) {
         markup_add(body, text);

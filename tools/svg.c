@@ -408,7 +408,8 @@ static void draw_line(struct markup *markup, const struct svg_line *line, const 
     markup_format(markup, "<g><title>");
     markup_escape(markup, line->label);
     markup_format(markup, "</title><path class=\"l l%u%s\" stroke-dasharray=\"%s\" d=\"", series,
-                  line->is_thick ? " thick" : "", *dashes[series] ? dashes[series] : "none");
+                  line->is_thick ? " thick" : "",
+                  line->is_thick || !*dashes[series] ? "none" : dashes[series]);
     for (size_t i = 0; i < line->count; i++)
         markup_format(markup, "%c%.1f %.1f", i ? 'L' : 'M', place(x, line->x[i]),
                       place(y, fmax(line->y[i], y->from)));
@@ -424,8 +425,8 @@ static void draw_legend(struct markup *markup, const struct svg_line *line, doub
     const unsigned series = line->series % SVG_SERIES;
 
     markup_format(markup, "<path class=\"l l%u%s\" stroke-dasharray=\"%s\" d=\"M4 %.1fH36\"/>",
-                  series, line->is_thick ? " thick" : "", *dashes[series] ? dashes[series] : "none",
-                  y);
+                  series, line->is_thick ? " thick" : "",
+                  line->is_thick || !*dashes[series] ? "none" : dashes[series], y);
     svg_draw_mark(markup, series, 20.0, y, line->is_thick ? 4.2 : 3.6);
     write_text(markup, 44.0, y + 4.0, "t", 11.0, line->label);
     markup_format(

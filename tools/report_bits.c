@@ -19,7 +19,7 @@ const char *report_bits_digest(const struct report_record *record)
 struct entry {
     const struct report_record *record;
     int64_t table_rows;
-    int64_t seed;
+    const char *seed;
     size_t index;
 };
 
@@ -32,7 +32,7 @@ static int compare_inputs(const struct entry *a, const struct entry *b)
 {
     const int order = compare_numbers(a->table_rows, b->table_rows);
 
-    return order ? order : compare_numbers(a->seed, b->seed);
+    return order ? order : strcmp(a->seed, b->seed);
 }
 
 static double elements_of(const struct stage_record *stage)
@@ -52,6 +52,8 @@ static int compare_stages(const struct entry *a, const struct entry *b)
 
     for (size_t i = 0; !order && i < 3; i++)
         order = compare_numbers(x->shape[i], y->shape[i]);
+    if (!order)
+        order = x->types - y->types;
     for (size_t i = 0; !order && i < sizeof texts / sizeof *texts; i++)
         order = strcmp(texts[i][0], texts[i][1]);
     return order;
@@ -141,6 +143,19 @@ static void make_groups(struct report_bits *bits, struct entry *entries, size_t 
 
 /* ---- All of it */
 
+static struct entry make_entry(const struct report_records *records, size_t index)
+{
+    const struct report_record *record = &records->all[index];
+    struct entry entry = {.record = record,
+                          .table_rows = records->runs[record->run].table_rows,
+                          .seed = records->runs[record->run].seed,
+                          .index = index};
+
+    if (record->kind == RECORD_STAGE && record->of.stage.table_rows >= 0)
+        entry.table_rows = record->of.stage.table_rows;
+    return entry;
+}
+
 static size_t collect(const struct report_records *records, struct report_bits *bits,
                       struct entry *entries)
 {
@@ -160,10 +175,7 @@ static size_t collect(const struct report_records *records, struct report_bits *
             bits->unverified += record->of.verify.differing != 0;
         }
         if (*report_bits_digest(record))
-            entries[count++] = (struct entry){.record = record,
-                                              .table_rows = records->runs[record->run].table_rows,
-                                              .seed = records->runs[record->run].seed,
-                                              .index = i};
+            entries[count++] = make_entry(records, i);
     }
     return count;
 }

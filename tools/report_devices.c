@@ -193,8 +193,10 @@ void section_bits(const struct report *report, struct markup *body)
     if (bits->differing > 0)
         write_groups(report, true, "Configurations whose digests differ", body);
     if (bits->group_count > bits->differing) {
-        markup_format(body, "<details><summary>%zu configurations with one digest each</summary>\n",
-                      bits->group_count - bits->differing);
+        markup_add(body, "<details><summary>");
+        write_plural(body, bits->group_count - bits->differing, "configuration with one digest",
+                     "configurations with one digest each");
+        markup_add(body, "</summary>\n");
         write_groups(report, false, "XXH3 of the output", body);
         markup_add(body, "</details>\n");
     }
@@ -306,7 +308,7 @@ static void write_facts(struct markup *body, const struct report_run *run, const
     write_fact(body, "measured", run->date);
     write_fact(body, "list", run->mode);
     write_count(body, "rows of the table", run->table_rows, "");
-    write_count(body, "seed", run->seed, "");
+    write_fact(body, "seed", run->seed);
     write_fact(body, "file", file);
 }
 
@@ -355,22 +357,32 @@ bool report_gains_of_run(const struct report *report, size_t run, enum report_ya
     return range[1] > 0.0;
 }
 
+static void write_share_range(const double range[2], struct markup *body)
+{
+    if (100.0 * (range[1] - range[0]) >= 1.0)
+        html_number(body, "%.0f \xe2\x80\xa6 %.0f %%", 100.0 * range[0], 100.0 * range[1]);
+    else
+        html_number(body, "%.0f %%", 100.0 * range[0]);
+}
+
 static void write_range(const struct report *report, size_t run, enum report_yardstick yardstick,
                         struct markup *body)
 {
-    const bool is_share = yardstick == YARDSTICK_COPY;
-    const char *unit = is_share ? " %" : "\xc3\x97";
-    const double factor = is_share ? 100.0 : 1.0;
-    const int digits = is_share ? 0 : 2;
+    char texts[2][REPORT_NUMBER_SIZE];
     double range[2];
 
-    if (!report_gains_of_run(report, run, yardstick, range))
+    if (!report_gains_of_run(report, run, yardstick, range)) {
         html_number(body, "%s", "");
-    else if (factor * (range[1] - range[0]) >= (is_share ? 1.0 : 0.01))
-        html_number(body, "%.*f \xe2\x80\xa6 %.*f%s", digits, factor * range[0], digits,
-                    factor * range[1], unit);
+        return;
+    }
+    report_ratio(range[0], texts[0]);
+    report_ratio(range[1], texts[1]);
+    if (yardstick == YARDSTICK_COPY)
+        write_share_range(range, body);
+    else if (strcmp(texts[0], texts[1]) != 0)
+        html_number(body, "%s \xe2\x80\xa6 %s", texts[0], texts[1]);
     else
-        html_number(body, "%.*f%s", digits, factor * range[0], unit);
+        html_number(body, "%s", texts[0]);
 }
 
 /* The largest error of a method over all positions of a run, or -1. */

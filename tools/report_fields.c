@@ -68,12 +68,6 @@ static bool read_count(const json_t *value, void *out)
     return json_is_integer(value) && number >= 0 && number <= COUNT_MAX;
 }
 
-static bool read_int(const json_t *value, void *out)
-{
-    *(int64_t *)out = json_integer_value(value);
-    return json_is_integer(value);
-}
-
 static bool read_time(const json_t *value, void *out)
 {
     *(double *)out = json_number_value(value);
@@ -129,7 +123,6 @@ static const struct {
     [FIELD_TEXT] = {"a text of up to 4096 bytes", read_text},
     [FIELD_DIGEST] = {"a digest of 16 lower-case hexadecimal digits", read_digest},
     [FIELD_COUNT] = {"a whole number in 0 ... 2^53", read_count},
-    [FIELD_INT] = {"a whole number", read_int},
     [FIELD_TIME] = {"a number above 0, at most 1e9,", read_time},
     [FIELD_MAGNITUDE] = {"a number in 0 ... 1e300", read_magnitude},
     [FIELD_BOOL] = {"true or false", read_bool},
@@ -141,7 +134,7 @@ static void make_absent(enum field_kind kind, void *out)
 {
     if (kind == FIELD_TEXT || kind == FIELD_DIGEST)
         *(const char **)out = "";
-    else if (kind == FIELD_COUNT || kind == FIELD_INT)
+    else if (kind == FIELD_COUNT)
         *(int64_t *)out = -1;
 }
 

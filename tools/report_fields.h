@@ -12,7 +12,6 @@ enum field_kind {
     FIELD_TEXT,      /* const char * */
     FIELD_DIGEST,    /* const char *, of 16 hexadecimal digits */
     FIELD_COUNT,     /* int64_t from 0 to 2^53 */
-    FIELD_INT,       /* int64_t, any */
     FIELD_TIME,      /* double above 0, up to 1e9 */
     FIELD_MAGNITUDE, /* double from 0 to 1e300 */
     FIELD_BOOL,      /* bool */

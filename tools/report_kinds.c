@@ -12,10 +12,11 @@
 #define STAGE_MUST(member, kind) FIELD_NEEDED(stage_record, member, #member, kind)
 #define STAGE_MAY(member, kind)  FIELD_MAY_HAVE(stage_record, member, #member, kind)
 static const struct field stage_fields[] = {
-    STAGE_MUST(op, TEXT),        STAGE_MUST(shape, SHAPE),  STAGE_MUST(verified, BOOL),
-    STAGE_MAY(table, TEXT),      STAGE_MAY(out, TEXT),      STAGE_MAY(position, TEXT),
-    STAGE_MAY(rule, TEXT),       STAGE_MAY(norm, TEXT),     STAGE_MAY(consumer, TEXT),
-    STAGE_MAY(rows, TEXT),       STAGE_MAY(ids, TEXT),      STAGE_MAY(bytes, COUNT),
+    STAGE_MUST(op, TEXT),        STAGE_MUST(shape, SHAPE),     STAGE_MUST(verified, BOOL),
+    STAGE_MAY(table, TEXT),      STAGE_MAY(out, TEXT),         STAGE_MAY(position, TEXT),
+    STAGE_MAY(types, BOOL),      STAGE_MAY(table_rows, COUNT), STAGE_MAY(kernels, COUNT),
+    STAGE_MAY(rule, TEXT),       STAGE_MAY(norm, TEXT),        STAGE_MAY(consumer, TEXT),
+    STAGE_MAY(rows, TEXT),       STAGE_MAY(ids, TEXT),         STAGE_MAY(bytes, COUNT),
     STAGE_MAY(differing, COUNT), STAGE_MAY(digest, DIGEST),
 };
 

@@ -46,6 +46,7 @@ static void write_shape(const struct report *report, const struct svg_bars *bars
 static void write_gains(const struct report *report, enum report_yardstick yardstick,
                         struct markup *text)
 {
+    char texts[2][REPORT_NUMBER_SIZE];
     double range[2];
     bool has_any = false;
 
@@ -54,11 +55,17 @@ static void write_gains(const struct report *report, enum report_yardstick yards
     if (!has_any)
         return;
     markup_format(text, "| times as fast as %s, all shapes |", report_yardstick_name(yardstick));
-    for (size_t run = 0; run < report->records->run_count; run++)
-        if (!report_gains_of_run(report, run, yardstick, range))
+    for (size_t run = 0; run < report->records->run_count; run++) {
+        if (!report_gains_of_run(report, run, yardstick, range)) {
             markup_add(text, " " DASH " |");
-        else
-            markup_format(text, " %.2f \xe2\x80\xa6 %.2f |", range[0], range[1]);
+            continue;
+        }
+        report_ratio(range[0], texts[0]);
+        report_ratio(range[1], texts[1]);
+        if (strcmp(texts[0], texts[1]) != 0)
+            markup_format(text, " %s \xe2\x80\xa6", texts[0]);
+        markup_format(text, " %s |", texts[1]);
+    }
     markup_add(text, "\n");
 }
 

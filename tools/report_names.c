@@ -54,6 +54,15 @@ void report_error(double error, char text[REPORT_NUMBER_SIZE])
         memmove(exponent + 2, exponent + 3, strlen(exponent + 3) + 1);
 }
 
+void report_ratio(double ratio, char text[REPORT_NUMBER_SIZE])
+{
+    snprintf(text, REPORT_NUMBER_SIZE, "%.*f\xc3\x97",
+             ratio < 9.995   ? 2
+             : ratio < 99.95 ? 1
+                             : 0,
+             ratio < 1e15 ? ratio : 1e15);
+}
+
 void report_bytes(int64_t bytes, char text[REPORT_NUMBER_SIZE])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -122,6 +131,8 @@ void report_variation(const struct stage_record *stage, char text[REPORT_LABEL_S
     append_variation(text, stage->position, "sinusoidal", position_names, " positions");
     if (strcmp(stage->position, "sinusoidal") == 0)
         append_variation(text, stage->rule, "index", no_names, " positions");
+    if (stage->types)
+        append(text, "token types", "");
     append_variation(text, stage->norm, "none", norm_names, " norm");
     append_variation(text, stage->consumer, "none", consumer_names, " after it");
     append_variation(text, stage->rows, "cold", no_names, " rows");

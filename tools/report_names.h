@@ -20,6 +20,7 @@ void report_letter(size_t run, char letter[4]);
 void report_time(double seconds, char text[REPORT_NUMBER_SIZE]);
 void report_error(double error, char text[REPORT_NUMBER_SIZE]);
 void report_bytes(int64_t bytes, char text[REPORT_NUMBER_SIZE]);
+void report_ratio(double ratio, char text[REPORT_NUMBER_SIZE]); /* three digits and a times sign */
 void report_shape(const int64_t shape[3], char text[REPORT_SHAPE_SIZE]);
 
 /* Whether table and output are f32. */

@@ -35,6 +35,7 @@ static const struct field run_fields[] = {
     HAS(tuning_text, TEXT),
     HAS(os, TEXT),
     HAS(cpu, TEXT),
+    HAS(seed, TEXT),
     HAS(environment, TEXTS),
     HAS(compute_units, COUNT),
     HAS(clock_mhz, COUNT),
@@ -44,7 +45,6 @@ static const struct field run_fields[] = {
     HAS(local_memory, COUNT),
     HAS(cpus, COUNT),
     HAS(table_rows, COUNT),
-    HAS(seed, INT),
 };
 #undef HAS
 
@@ -132,7 +132,7 @@ static posemb_status find_old_run(const struct line_reader *reader, size_t *plac
                                            .local_memory = -1,
                                            .cpus = -1,
                                            .table_rows = -1,
-                                           .seed = -1,
+                                           .seed = "",
                                            .is_old = true};
     struct report_run run = none;
     const posemb_status status =

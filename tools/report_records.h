@@ -42,6 +42,7 @@ struct report_run {
     const char *tuning_text;
     const char *os;
     const char *cpu;
+    const char *seed;
     const json_t *environment; /* an object of texts, or NULL */
     int64_t compute_units;
     int64_t clock_mhz;
@@ -51,7 +52,6 @@ struct report_run {
     int64_t local_memory;
     int64_t cpus;
     int64_t table_rows;
-    int64_t seed;
 };
 
 enum report_yardstick {
@@ -68,7 +68,7 @@ struct yardstick_record {
     double seconds; /* 0: it was not measured */
     double median_seconds;
     const char *how;
-    int64_t launches;
+    int64_t launches; /* of one call */
 };
 
 struct stage_record {
@@ -77,17 +77,20 @@ struct stage_record {
     const char *table;
     const char *out;
     const char *position;
+    bool types; /* rows of token types are added */
     const char *rule;
     const char *norm;
     const char *consumer;
     const char *rows;
     const char *ids;
     int64_t bytes;
-    bool verified; /* else there are no times */
+    int64_t table_rows; /* where it is not that of the run */
+    int64_t kernels;    /* launches of one call */
+    bool verified;      /* else there are no times */
     int64_t differing;
     const char *digest;
     int64_t repeats;
-    int64_t launches;
+    int64_t launches; /* in a sample */
     double seconds;
     double median_seconds;
     double p90_seconds;

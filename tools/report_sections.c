@@ -155,7 +155,8 @@ static void write_small_row(const struct report_record *record, struct markup *b
             html_number(body, "%s", "");
     }
     if (unfused->seconds > 0.0 && unfused->launches > 0)
-        html_number(body, "%" PRId64, unfused->launches - 1);
+        html_number(body, "%" PRId64,
+                    unfused->launches - (stage->kernels > 0 ? stage->kernels : 1));
     else
         html_number(body, "%s", "");
     html_row_end(body);

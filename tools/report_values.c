@@ -96,8 +96,7 @@ static bool label_gain(const struct stage_record *stage, struct plot_value *valu
     report_shape(stage->shape, shape);
     report_variation(stage, variation);
     join(value->label, shape, variation);
-    return report_is_plain_storage(stage) && strcmp(stage->rows, "cold") == 0 &&
-           strcmp(stage->consumer, "none") == 0;
+    return report_is_plain_storage(stage) && strcmp(stage->rows, "cold") == 0;
 }
 
 static void evaluate_stage(const struct stage_record *stage, enum report_plot which,
@@ -153,15 +152,17 @@ static void describe_stage(const struct stage_record *stage, enum report_plot wh
                            struct svg_bar *bar)
 {
     const enum report_yardstick yardstick = yardsticks[which]; /* 0 is the copy */
+    char ratio[REPORT_NUMBER_SIZE];
     char time[REPORT_NUMBER_SIZE];
     char other[REPORT_NUMBER_SIZE];
 
+    report_ratio(value, ratio);
     report_time(stage->seconds, time);
     report_time(stage->yardsticks[yardstick].seconds, other);
     if (yardstick == YARDSTICK_COPY)
         snprintf(bar->text, sizeof bar->text, "%.0f %% \xc2\xb7 %s", value, time);
     else
-        snprintf(bar->text, sizeof bar->text, "%.2f\xc3\x97 \xc2\xb7 %s", value, time);
+        snprintf(bar->text, sizeof bar->text, "%s \xc2\xb7 %s", ratio, time);
     snprintf(bar->hint, sizeof bar->hint, "%s: stage %s, %s %s (%.100s)", bar->letter, time,
              report_yardstick_name(yardstick), other, stage->yardsticks[yardstick].how);
 }
@@ -170,6 +171,7 @@ void report_describe(const struct report_record *record, enum report_plot which,
                      struct svg_bar *bar)
 {
     char time[REPORT_NUMBER_SIZE];
+    char ratio[REPORT_NUMBER_SIZE];
 
     switch (record->kind) {
     case RECORD_STAGE:
@@ -187,7 +189,8 @@ void report_describe(const struct report_record *record, enum report_plot which,
         break;
     default:
         report_time(record->of.peer.seconds, time);
-        snprintf(bar->text, sizeof bar->text, "%.2f\xc3\x97 \xc2\xb7 %s", value, time);
+        report_ratio(value, ratio);
+        snprintf(bar->text, sizeof bar->text, "%s \xc2\xb7 %s", ratio, time);
         snprintf(bar->hint, sizeof bar->hint, "%.200s", record->of.peer.candidate);
         break;
     }

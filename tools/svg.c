@@ -186,7 +186,7 @@ static void write_text(struct markup *markup, double x, double y, const char *st
 
 /* ---- Bars */
 
-enum { LABEL_HEIGHT = 17, BAR_HEIGHT = 15, GROUP_GAP = 7, AXIS_HEIGHT = 34 };
+enum { LABEL_CHARACTERS = 52, LABEL_HEIGHT = 17, BAR_HEIGHT = 15, GROUP_GAP = 7, AXIS_HEIGHT = 34 };
 #define BARS_LEFT  18.0
 #define BARS_RIGHT 262.0 /* the texts come after it */
 
@@ -241,10 +241,50 @@ void svg_free_bars(struct svg_bars *plot)
     plot->bar_count = plot->group_count = plot->bar_capacity = plot->group_capacity = 0;
 }
 
+/* Where a label is broken so that neither line leaves the plot; its length where it fits. */
+static size_t break_label(const char *label)
+{
+    const size_t length = strlen(label);
+    size_t characters = 0;
+    size_t best = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        characters += ((unsigned char)label[i] & 0xc0) != 0x80; /* all but the first byte */
+        if (characters > LABEL_CHARACTERS)
+            return best > 0 ? best : i;
+        if (label[i] == ' ')
+            best = i + 1;
+    }
+    return length;
+}
+
+static double label_height(const struct svg_group *group)
+{
+    return group->label[break_label(group->label)] ? 2.0 * LABEL_HEIGHT - 3.0 : LABEL_HEIGHT;
+}
+
 double svg_bars_height(const struct svg_bars *plot)
 {
-    return AXIS_HEIGHT + (double)plot->group_count * (LABEL_HEIGHT + GROUP_GAP) +
-           (double)plot->bar_count * BAR_HEIGHT;
+    double height = AXIS_HEIGHT + (double)plot->bar_count * BAR_HEIGHT;
+
+    for (size_t i = 0; i < plot->group_count; i++)
+        height += label_height(&plot->groups[i]) + GROUP_GAP;
+    return height;
+}
+
+/* The second line is cut where it is too long. */
+static void write_label(struct markup *markup, const struct svg_group *group, double y)
+{
+    char lines[2][sizeof group->label] = {"", ""};
+    const size_t end = break_label(group->label);
+
+    memcpy(lines[0], group->label, end);
+    write_text(markup, 4.0, y + LABEL_HEIGHT - 4.0, "t h", 11.5, lines[0]);
+    if (!group->label[end])
+        return;
+    strcpy(lines[1], group->label + end);
+    lines[1][break_label(lines[1])] = '\0';
+    write_text(markup, 4.0, y + 2.0 * LABEL_HEIGHT - 7.0, "t h", 11.5, lines[1]);
 }
 
 static void make_bars_axis(const struct svg_bars *plot, struct axis *axis)
@@ -330,8 +370,8 @@ void svg_draw_bars(struct markup *markup, const struct svg_bars *plot)
     for (size_t i = 0; i < plot->group_count; i++) {
         const struct svg_group *group = &plot->groups[i];
 
-        write_text(markup, 4.0, y + LABEL_HEIGHT - 4.0, "t h", 11.5, group->label);
-        y += LABEL_HEIGHT;
+        write_label(markup, group, y);
+        y += label_height(group);
         for (size_t j = 0; j < group->count; j++, y += BAR_HEIGHT)
             draw_bar(markup, &plot->bars[group->first + j], &axis,
                      plot->is_log ? fmax(plot->base, axis.from) : plot->base, y);

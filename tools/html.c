@@ -9,9 +9,10 @@
 void html_table_begin(struct markup *markup, const char *caption, const char *const *headings,
                       size_t count)
 {
-    markup_format(
-        markup, "<div class=\"scroll\" tabindex=\"0\"><table>\n<caption>%s</caption>\n<thead><tr>",
-        caption);
+    markup_format(markup,
+                  "<div class=\"scroll\" "
+                  "tabindex=\"0\"><table>\n<caption><span>%s</span></caption>\n<thead><tr>",
+                  caption);
     for (size_t i = 0; i < count; i++)
         markup_format(markup, "<th scope=\"col\"%s>%s</th>",
                       *headings[i] == HTML_RIGHT[0] ? " class=\"r\"" : "",

@@ -40,7 +40,9 @@ void report_packages(const struct report_records *records, struct report_package
 
 void report_package_letter(size_t package, char letter[4])
 {
-    letter[0] = package < REPORT_PACKAGES_MAX ? (char)('a' + (int)package) : '?';
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz?";
+
+    letter[0] = letters[package < REPORT_PACKAGES_MAX ? package : REPORT_PACKAGES_MAX];
     letter[1] = '\0';
 }
 

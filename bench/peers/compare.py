@@ -26,8 +26,8 @@ DECODE_START = 1000  # position of the tokens of a shape with one column
 LARGEST_ERROR = 2e-5  # of a sound candidate; outputs reach 9
 FOREIGN_LOAD = 0.05  # CPUs that other processes may take without a warning
 
-# glibc's malloc gives blocks of more than 32 MiB back to the kernel at once, and smaller ones not
-# always. With these it keeps what it has.
+# glibc's malloc gives blocks of 32 MiB and more back to the kernel at once, and smaller ones not always.
+# With these it keeps what it has.
 KEEP_MEMORY = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0xffffffffffffffff"
 
 

@@ -176,6 +176,8 @@ static POSEMB_INLINE posemb_memory posemb_load_blocks(global const uchar *row, u
 }
 
 #if POSEMB_CPU
+#include "quads.clh"
+
 /* CPUs read and write vectors at any element. */
 typedef float16 posemb_float_anywhere __attribute__((aligned(4)));
 typedef ushort16 posemb_ushort_anywhere __attribute__((aligned(2)));
@@ -338,8 +340,10 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 #include "norm_groups.clh"
 #endif
 #include "norm_stage.clh"
+#elif POSEMB_CPU
+#include "plain_rows.clh"
 #else
-#include "plain_stage.clh"
+#include "plain_groups.clh"
 #endif
 
 #if POSEMB_PROMPTS

@@ -18,7 +18,8 @@ static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
     "posemb_count"};
 
 /* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
-enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
+enum { CPU_MEMORY = 16, CPU_ROWS = 8, CPU_COLUMNS_SHARED = 4, GPU_MEMORY = 4, GPU_ROWS = 4 };
+enum { CPU_KEPT_DIM = 2048 };
 
 /* Longest row of which every group counts the tokens itself, and columns of a chunk: measured on a
  * CPU. On a GPU every work-item of a group counts, so that both are small. */
@@ -104,7 +105,7 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
         .float_positions = posemb__has_float_positions(desc),
         .grid = desc->grid.axes != 0,
         .counts = posemb__counts_tokens(desc),
-        .shares_positions = shares_positions(desc),
+        .shares_positions = shares_positions(desc) && !(cpu && !posemb__has_norm(desc) && desc->position_kind == POSEMB_SINUSOIDAL && desc->dim > CPU_KEPT_DIM),
         .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
         .rows = cpu ? CPU_ROWS : GPU_ROWS,
     };
@@ -120,8 +121,9 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
+        .columns = cpu && !posemb__has_norm(&plan->desc) ? CPU_COLUMNS_SHARED : 1,
         .local_size = local_size_of(plan->engine, &plan->desc),
-        .turns = cpu && posemb__has_norm(&plan->desc) ? CPU_NORM_TURNS : 1,
+        .turns = cpu ? CPU_NORM_TURNS : 1,
         .compute_units = plan->engine->info.compute_units,
         .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED

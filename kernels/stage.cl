@@ -2,9 +2,9 @@
  *
  * posemb_stage:        a work-group owns POSEMB_ROWS consecutive tokens.
  *                      Groups: ceil(tokens / POSEMB_ROWS).
- * posemb_stage_shared: a work-group owns POSEMB_ROWS batch rows of one column, which share their
- *                      position, so that its sinusoids are computed once.
- *                      Groups: length * ceil(batch / POSEMB_ROWS).
+ * posemb_stage_shared: a work-group owns POSEMB_ROWS batch rows of one column, or on CPUs without a norm of four columns
+ *                      (quads.clh), which share their positions, so that their sinusoids are computed once.
+ *                      Groups: ceil(length / columns) * ceil(batch / POSEMB_ROWS).
  * *_streamed:          the same with stores that bypass the cache.
  *
  * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.

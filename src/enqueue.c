@@ -282,8 +282,8 @@ static struct posemb_extra extra_args(const posemb_extra_desc *desc,
     };
 }
 
-/* Whether every token has the position of its column, which is good, and nothing else is to be found
- * out about it. */
+/* Whether every token has the position of its column, which is good, and nothing else is to be
+ * found out about it. */
 static bool has_plain_index(const posemb_desc *desc, const struct posemb__call *call,
                             const posemb_args *args)
 {
@@ -360,7 +360,8 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .id_type = (uint32_t)desc->id_type,
         .position_type = (uint32_t)desc->position_type,
         .padding_type = (uint32_t)desc->padding_type,
-        .has = written_args(args) | (has_plain_index(desc, call, args) ? POSEMB_HAS_PLAIN_INDEX : 0),
+        .has =
+            written_args(args) | (has_plain_index(desc, call, args) ? POSEMB_HAS_PLAIN_INDEX : 0),
         .groups = launch->groups,
         .turns = launch->turns,
         .chunk = launch->chunk,

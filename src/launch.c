@@ -32,8 +32,8 @@ static uint64_t turns_of(const struct posemb__launch_rule *rule, uint64_t groups
 static bool is_shared(const struct posemb__launch_rule *rule, const posemb_shape *shape)
 {
     if (rule->columns > 1)
-        return shape->batch > 1 && (shape->length % rule->columns == 0 ||
-                                    shape->length >= (uint64_t)4 * rule->columns);
+        return shape->batch > 1 &&
+               (shape->length % rule->columns == 0 || shape->length >= (uint64_t)4 * rule->columns);
     return shape->batch >= rule->rows &&
            (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
 }

@@ -26,7 +26,7 @@ for option in "$@"; do
 done
 
 # shellcheck disable=SC2086 # the lists are words
-install_packages $build_packages g++ clang oclgrind libcmocka-dev libmpfr-dev libgmp-dev binutils
+install_packages $build_packages g++ clang oclgrind libcmocka-dev libmpfr-dev libgmp-dev binutils libxml2-utils
 [ "$rusticl" = OFF ] || install_packages mesa-opencl-icd
 [ "$lint" = no ] || install_packages clang-format-14 clang-tidy-14
 

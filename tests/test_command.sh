@@ -933,6 +933,75 @@ for device in 99 reference; do
     holds "$last: changed the file" cmp bench.jsonl before
 done
 
+echo "-- report"
+# at WHAT PATH TEXT: page.html has the text at the XPath.
+at()
+{
+    local found
+    found=$(xmllint --xpath "string($2)" page.html)
+    if [[ $found == *"$3"* ]]; then pass; else fail "$1: \"$3\" is not in \"$found\""; fi
+}
+run 0 report bench.jsonl --out page.html --svg picture.svg --markdown=table.md
+silent stdout
+silent stderr
+holds "the page is well-formed" xmllint --noout --nonet page.html
+holds "the picture is well-formed" xmllint --noout --nonet picture.svg
+at "the verdict" '//p[@id="verdict"]' "equal the reference in every bit"
+at "the device" "//section[@id=\"devices\"]//h3" "A: $name"
+at "launches below a MiB" '//section[@id="small"]//tbody' "[2,8]×64"
+holds "the table has a line for the device" grep -q "^A: ." table.md
+lacks "nothing is fetched" grep -qE '(src|href)="[^#]|url\(|@import|<script' page.html
+run 0 report "$source"/bench/results/*.jsonl --out page.html
+holds "the page of the results is well-formed" xmllint --noout --nonet page.html
+
+# records FILE RUN DEVICE DIGEST: a run with one stage.
+records()
+{
+    cat >"$1" <<RECORDS
+{"schema":2,"kind":"run","run":"$2","device":"$3","platform":"p","driver":"1"}
+{"schema":2,"kind":"stage","run":"$2","op":"encode","shape":[8,512,1024],"verified":true,"digest":"$4","seconds":2e-3,"yardsticks":{"copy":{"seconds":1.5e-3}}}
+RECORDS
+}
+records one.jsonl 0000000000000001 "First & <Device>" aaaaaaaaaaaaaaaa
+records same.jsonl 0000000000000002 "Second" aaaaaaaaaaaaaaaa
+records other.jsonl 0000000000000003 "Third" bbbbbbbbbbbbbbbb
+run 0 report one.jsonl same.jsonl --out page.html
+at "the same bits" '//p[@id="verdict" and @class="verdict same"]' "The same bits."
+at "a hostile name" '//section[@id="devices"]//h3' "A: First & <Device>"
+at "the share of the copy limit" '//section[@id="shares"]//figure' "75 % · 2.00 ms"
+run 0 report one.jsonl same.jsonl other.jsonl --out page.html
+at "bits that differ" '//p[@id="verdict" and @class="verdict differ"]' "more than one digest"
+at "the digest that differs" '//tr[@class="bad"]' "≠ bbbbbbbbbbbbbbbb"
+run 0 report one.jsonl same.jsonl --markdown=table.md
+run 0 report one.jsonl same.jsonl --markdown
+holds "the same on standard output" cmp stdout table.md
+says stdout '| \[8,512\]×1024 | 75 % · 2.00 ms | 75 % · 2.00 ms |' "A: First &amp; &lt;Device&gt;"
+cp page.html before
+{ cat one.jsonl; echo '{"schema":2,"kind":"stage"'; } >bad.jsonl
+run 1 report same.jsonl bad.jsonl --out page.html --svg absent.svg --markdown
+says stderr "bad.jsonl: line 3: it is not JSON"
+silent stdout
+holds "$last: changed the page" cmp page.html before
+lacks "$last: left a picture" test -e absent.svg
+run 1 report one.jsonl --out page.html --svg absent/picture.svg
+says stderr absent/picture.svg
+holds "$last: changed the page" cmp page.html before
+run 1 report one.jsonl one.jsonl --out page.html
+says stderr "one.jsonl: line 1: run 0000000000000001 is there already: one.jsonl, line 1"
+: >empty.jsonl
+run 1 report empty.jsonl --out page.html
+says stderr "no records"
+run 1 report absent.jsonl --markdown
+says stderr absent.jsonl
+usage "files of records" report report
+usage "--out, --svg or --markdown" report report one.jsonl
+ln -s one.jsonl link.jsonl
+usage --out '"./one.jsonl"' report ./one.jsonl --out link.jsonl
+usage --svg '"same"' report one.jsonl --out same --svg same
+usage report options report --nonsense one.jsonl
+run 0 report --help
+says stdout "usage: posemb report"
+
 echo "-- sentences"
 printf '%s\n' the dog chased a cat . bird saw it and >words.txt
 model=("${tokens[@]}" --words words.txt --out out.npy)

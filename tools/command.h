@@ -15,6 +15,7 @@ int command_devices(int count, char **arguments);
 int command_encode(int count, char **arguments);
 int command_identify(int count, char **arguments);
 int command_models(int count, char **arguments);
+int command_report(int count, char **arguments);
 int command_sentences(int count, char **arguments);
 int command_table(int count, char **arguments);
 int command_verify(int count, char **arguments);

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 static char folder[FUZZ_PATH_SIZE / 2];
-static const char *const names[] = {"in.npy",         "in.json", "in.safetensors",
-                                    "in.config.json", "in.gguf", "out.npy"};
+static const char *const names[] = {"in.npy",  "in.json",  "in.safetensors", "in.config.json",
+                                    "in.gguf", "in.jsonl", "out.npy"};
 
 void fuzz_expect(int is_so, const char *what)
 {

@@ -215,9 +215,55 @@ def make_blob():
     write("blob", "parts", bytes([5, 200, 1]) + b"labelbinary")
 
 
+def lines(*records):
+    return b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
+
+
+def make_report():
+    def run(number):
+        return {"schema": 2, "kind": "run", "run": f"{number:016x}", "device": f"d{number}", "platform": "p",
+                "driver": "1", "seed": "5", "table_rows": 9, "cache_size": 33554432,
+                "environment": {"POSEMB_CACHE": "off"}}
+
+    def line(kind, number=1, **more):
+        return {"schema": 2, "kind": kind, "run": f"{number:016x}", **more}
+
+    def stage(number=1, digest=7, **more):
+        return line("stage", number, op="encode", shape=[8, 512, 512], verified=True, digest=f"{digest:016x}",
+                    seconds=2e-3, **more)
+
+    copy = {"copy": {"seconds": 1e-3, "how": "h", "launches": 1}}
+    shape = [1, 2, 3]
+    write("report", "stage", lines(run(1), stage(timing="disagree", yardsticks={
+        **copy, "gather + table": {"seconds": 3e-3}, "unfused": {"seconds": 4e-3, "launches": 2},
+        "vendor sin": {"seconds": 1}})))
+    write("report", "differ", lines(run(1), run(2), stage(yardsticks=copy), stage(2, 8, yardsticks=copy)))
+    write("report", "types", lines(run(1), stage(table="q4_k", out="f16", norm="rms", yardsticks=copy)))
+    write("report", "small", lines(run(1), {**stage(types=True), "shape": [1, 1, 64]}))
+    write("report", "unverified", lines(run(1), line("stage", op="add", shape=shape, verified=False, differing=2)))
+    write("report", "accuracy", lines(run(1), line("accuracy", method="posemb", position=100, max_error=6e-8),
+                                      line("accuracy", method="sin/cos", position=1e9, max_error=2)))
+    write("report", "others", lines(
+        run(1), line("enqueue", seconds=3e-6, raw_seconds=2e-6), line("skip", what="w", reason="<r>&"),
+        line("first call", caches="c", plan_seconds=0, first_seconds=1),
+        line("rule", shape=shape, rule="r", seconds=1, ratio_to_index=2),
+        line("part", shape=shape, part="p", seconds=2, copy_seconds=1),
+        line("devices", count=2, shape=shape, verified=True, seconds=1, single_seconds=2),
+        line("verify", values=9, differing=0, digest="0" * 16), line("of tomorrow")))
+    write("report", "old", lines({
+        "schema": 1, "kind": "stage", "device": "d", "platform": "p", "driver": "1", "op": "table",
+        "shape": [1, 8192, 64], "dtype": "f32", "positions": "index", "verified": True, "seconds": 2,
+        "copy_seconds": 1, "copy": "c"}))
+    write("report", "peer", lines({"schema": 1, "kind": "peer", "stage": "s", "candidate": "c", "shape": shape,
+                                   "rows": "hot", "seconds": 2, "ratio_to_posemb": 2}))
+    write("report", "no_run", lines(stage()))
+    write("report", "hostile", lines(run(1), line("skip", what="</p><script>\u202e\u0007", reason="\"'&|")))
+
+
 make_npy()
 make_safetensors()
 make_gguf()
 make_config()
 make_model_file()
 make_blob()
+make_report()

@@ -7,6 +7,8 @@
 
 #define PI 3.141592653589793
 
+enum { PEAKS = 3, SLOW = 3, LINES_MAX = 64, SIZE_MIN = 64, REFINEMENTS = 12 };
+
 /* One channel, and room for its spectrum. */
 struct channel {
     size_t rows;
@@ -75,22 +77,43 @@ static void transform(struct channel *c)
                 combine(c, start + k, start + k + half, k * (c->size / 2 / half));
 }
 
-/* The strongest frequency of the transform, with half a turn over the rows or more. */
-static double strongest(const struct channel *c)
+static double power_at(const struct channel *c, size_t line)
+{
+    return c->real[line] * c->real[line] + c->imaginary[line] * c->imaginary[line];
+}
+
+/* Put a line among the strongest, the strongest first. */
+static void keep_line(const struct channel *c, size_t line, size_t *strongest, size_t *count)
+{
+    size_t place = *count < PEAKS ? (*count)++ : PEAKS;
+
+    for (; place > 0 && power_at(c, line) > power_at(c, strongest[place - 1]); place--)
+        if (place < PEAKS)
+            strongest[place] = strongest[place - 1];
+    if (place < PEAKS)
+        strongest[place] = line;
+}
+
+/* The lines of the spectrum that are worth a closer look: the slowest, which least squares see
+ * otherwise, and the highest peaks; of a short table all. Half a turn over the rows is the least.
+ */
+static size_t choose_lines(const struct channel *c, size_t lines[LINES_MAX])
 {
     const size_t least = (c->size + 2 * c->rows - 1) / (2 * c->rows);
-    size_t best = least;
-    double most = -1.0;
+    const size_t last = c->size / 2;
+    size_t strongest[PEAKS];
+    size_t peaks = 0;
+    size_t count = 0;
 
-    for (size_t k = least; k <= c->size / 2; k++) {
-        const double power = c->real[k] * c->real[k] + c->imaginary[k] * c->imaginary[k];
-
-        if (power > most) {
-            most = power;
-            best = k;
-        }
-    }
-    return 2.0 * PI * (double)best / (double)c->size;
+    for (size_t k = least; k <= last && count < (last < LINES_MAX ? LINES_MAX : SLOW); k++)
+        lines[count++] = k;
+    for (size_t k = least + 1; last >= LINES_MAX && k <= last; k++)
+        if (power_at(c, k) >= power_at(c, k - 1) &&
+            (k == last || power_at(c, k) > power_at(c, k + 1)))
+            keep_line(c, k, strongest, &peaks);
+    for (size_t i = 0; i < peaks; i++)
+        lines[count++] = strongest[i];
+    return count;
 }
 
 /* ---- Least squares at one frequency */
@@ -161,7 +184,7 @@ static void refine(const struct channel *channel, double low, double high, struc
     double at_left = fit_at(channel, high - golden * (high - low), &left);
     double at_right = fit_at(channel, low + golden * (high - low), &right);
 
-    for (int step = 0; step < 16; step++) {
+    for (int step = 0; step < REFINEMENTS; step++) {
         if (at_left > at_right) {
             high = right.frequency;
             right = left;
@@ -180,11 +203,21 @@ static void refine(const struct channel *channel, double low, double high, struc
 static void fit_channel(struct channel *channel, struct nearest *fit)
 {
     const double spacing = 2.0 * PI / (double)channel->size;
-    double frequency;
+    size_t lines[LINES_MAX];
+    double frequency = PI;
+    double most = -1.0;
     double explained;
+    size_t count;
 
     transform(channel);
-    frequency = strongest(channel);
+    count = choose_lines(channel, lines);
+    for (size_t i = 0; i < count; i++) {
+        explained = fit_at(channel, spacing * (double)lines[i], fit);
+        if (explained > most) {
+            most = explained;
+            frequency = fit->frequency;
+        }
+    }
     refine(channel, fmax(frequency - spacing, PI / (double)channel->rows),
            fmin(frequency + spacing, PI), fit);
     explained = fit_at(channel, fit->frequency, fit);
@@ -226,7 +259,7 @@ static bool channel_begin(uint64_t rows, struct channel *channel)
 {
     memset(channel, 0, sizeof *channel);
     channel->rows = (size_t)rows;
-    for (channel->size = 4; channel->size < 2 * channel->rows;)
+    for (channel->size = SIZE_MIN; channel->size < 2 * channel->rows;)
         channel->size *= 2;
     channel->values = calloc(2 * channel->rows + 3 * channel->size, sizeof *channel->values);
     if (!channel->values)

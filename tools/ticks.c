@@ -141,8 +141,11 @@ void ticks_linear(double least, double most, size_t about, bool whole, struct ti
             else
                 label_multiple(ticks->at[i], step, fmax(fabs(least), fabs(most)), ticks->label[i]);
     }
-    if (ticks->count == 0)
+    if (ticks->count == 0) {
         keep_one(whole ? rint(least + 0.25) : least, ticks);
+        if (whole)
+            show_fixed(ticks->at[0], 0, ticks->label[0]);
+    }
 }
 
 /* One look for all labels of an axis: written out where the largest and the smallest can be. */

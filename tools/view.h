@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #define VIEW_TEXT_SIZE  1200u
-#define VIEW_VALUES_MAX (UINT64_C(1) << 24) /* of one table */
+#define VIEW_VALUES_MAX (UINT64_C(1) << 23) /* of one table */
 
 enum view_kind { VIEW_HEAT = 1, VIEW_SIMILARITY, VIEW_CURVES, VIEW_ERROR };
 

@@ -105,7 +105,7 @@ static posemb_status check_size(uint64_t rows, uint32_t dim, posemb_error *error
     if (rows > VIEW_VALUES_MAX / dim)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "%" PRIu64 " positions of %" PRIu32
-                            " channels are more than a picture is made of: 2^24 values (give a "
+                            " channels are more than a picture is made of: 2^23 values (give a "
                             "smaller --count)",
                             rows, dim);
     return POSEMB_OK;

@@ -4,9 +4,11 @@
 #include "file_bytes.h"
 #include "status.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define FONT         "DejaVu Sans"
+#define SIGNS        "\u2212\u00b7\u2070\u2074\u207b\u00d7\u00b0"
 #define LINE_SPACING 1.35
 #define LINE_BYTES   512u
 
@@ -28,6 +30,25 @@ static void set_font_options(const struct canvas *canvas)
     cairo_font_options_destroy(options);
 }
 
+/* Signs that not every font has; the one that cairo brings along has letters alone. */
+static bool has_signs(const struct canvas *canvas)
+{
+    cairo_scaled_font_t *font;
+    cairo_glyph_t *glyphs = NULL;
+    int count = 0;
+    bool all;
+
+    set_font(canvas, TEXT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    font = cairo_get_scaled_font(canvas->cairo);
+    all = cairo_scaled_font_get_type(font) != CAIRO_FONT_TYPE_USER &&
+          cairo_scaled_font_text_to_glyphs(font, 0.0, 0.0, SIGNS, -1, &glyphs, &count, NULL, NULL,
+                                           NULL) == CAIRO_STATUS_SUCCESS;
+    for (int i = 0; i < count; i++)
+        all = all && glyphs[i].index != 0;
+    cairo_glyph_free(glyphs);
+    return all;
+}
+
 posemb_status canvas_begin(int width, int height, struct canvas *canvas, posemb_error *error)
 {
     posemb_status status = POSEMB_OK;
@@ -42,10 +63,10 @@ posemb_status canvas_begin(int width, int height, struct canvas *canvas, posemb_
     if (cairo_status(canvas->cairo) != CAIRO_STATUS_SUCCESS)
         status = posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no picture of %d x %d: %s", width,
                               height, cairo_status_to_string(cairo_status(canvas->cairo)));
-    else if (!(canvas_text_width(canvas, TEXT_NORMAL, "position") > 0.0))
+    else if (!has_signs(canvas))
         status = posemb__fail(error, POSEMB_UNSUPPORTED, 0,
-                              "no font is installed, and a picture needs one (Debian: "
-                              "fonts-dejavu-core, fontconfig)");
+                              "no font is installed that has the signs of a picture (Debian: "
+                              "fonts-dejavu-core)");
     if (status != POSEMB_OK)
         canvas_end(canvas);
     return status;

@@ -455,11 +455,16 @@ static void test_png_files(void **state)
     (void)state;
     temp_file_path(&test_folder, "out.png", path);
     begin();
+    canvas_cut(&canvas, 1000); /* there is less */
     assert_int_equal(canvas_write(&canvas, path, &error), POSEMB_OK);
     size = temp_file_read(path, bytes, sizeof bytes);
     assert_in_range(size, sizeof head + 12, sizeof bytes);
     assert_memory_equal(bytes, head, sizeof head);
     assert_memory_equal(bytes + size - 8, "IEND\xae\x42\x60\x82", 8);
+    canvas_cut(&canvas, 45);
+    assert_int_equal(canvas_write(&canvas, path, &error), POSEMB_OK);
+    temp_file_read(path, bytes, sizeof bytes);
+    assert_int_equal(bytes[23], 45);
     assert_int_equal(temp_folder_count(&test_folder), 1);
     temp_file_path(&test_folder, "none/out.png", path);
     assert_int_equal(canvas_write(&canvas, path, &error), POSEMB_INVALID_ARGUMENT);

@@ -81,6 +81,12 @@ void canvas_end(struct canvas *canvas)
     memset(canvas, 0, sizeof *canvas);
 }
 
+void canvas_cut(struct canvas *canvas, int height)
+{
+    if (height < canvas->height)
+        canvas->height = height;
+}
+
 /* A file being written, and why that failed. */
 struct png_output {
     file_output file;
@@ -96,6 +102,21 @@ static cairo_status_t write_png(void *context, const unsigned char *bytes, unsig
     return output->status == POSEMB_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
+/* The rows of the canvas as a picture of their own. */
+static cairo_status_t write_rows(const struct canvas *canvas, struct png_output *output)
+{
+    cairo_surface_t *rows;
+    cairo_status_t status;
+
+    cairo_surface_flush(canvas->surface);
+    rows = cairo_image_surface_create_for_data(cairo_image_surface_get_data(canvas->surface),
+                                               CAIRO_FORMAT_RGB24, canvas->width, canvas->height,
+                                               cairo_image_surface_get_stride(canvas->surface));
+    status = cairo_surface_write_to_png_stream(rows, write_png, output);
+    cairo_surface_destroy(rows);
+    return status;
+}
+
 posemb_status canvas_write(const struct canvas *canvas, const char *path, posemb_error *error)
 {
     struct png_output output = {.error = error};
@@ -106,7 +127,7 @@ posemb_status canvas_write(const struct canvas *canvas, const char *path, posemb
         return status;
     written = cairo_status(canvas->cairo);
     if (written == CAIRO_STATUS_SUCCESS)
-        written = cairo_surface_write_to_png_stream(canvas->surface, write_png, &output);
+        written = write_rows(canvas, &output);
     if (output.status != POSEMB_OK)
         return output.status;
     if (written == CAIRO_STATUS_SUCCESS)

@@ -33,6 +33,9 @@ posemb_status canvas_begin(int width, int height, struct canvas *canvas, posemb_
 /* Write a PNG file, whole or not at all. */
 posemb_status canvas_write(const struct canvas *canvas, const char *path, posemb_error *error);
 
+/* Leave out what is below that height, where there is anything. */
+void canvas_cut(struct canvas *canvas, int height);
+
 /* Accepts zeros. */
 void canvas_end(struct canvas *canvas);
 

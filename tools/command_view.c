@@ -48,9 +48,12 @@ enum { DIM_DEFAULT = 128, COUNT_DEFAULT = 128, LAST_DEFAULT = 1000000000 };
 
 static bool names_sinusoids(const struct stage_options *options)
 {
-    static const posemb_desc none;
+    const posemb_desc *desc = &options->desc;
 
-    return options->model || memcmp(&options->desc, &none, sizeof none) != 0;
+    return options->model || desc->dim || desc->convention || desc->layout || desc->first ||
+           desc->denominator || desc->odd || desc->grid.axes || desc->shift != 0.0 ||
+           desc->base != 0.0 || desc->amplitude != 0.0f || desc->frequency != 0.0 ||
+           desc->position_scale != 0.0;
 }
 
 static int check(const char *command, enum view_kind kind, const struct stage_options *options)

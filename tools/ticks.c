@@ -125,6 +125,15 @@ static void label_multiple(double value, double step, double largest, char text[
         snprintf(text, TICK_LABEL_SIZE, "%.18s\u00b7%.18s", mantissa, raised);
 }
 
+/* The multiples first ... last of a step, as many as there is room for. */
+static void add_multiples(double first, double last, double step, struct ticks *ticks)
+{
+    const double count = fmin(last - first + 1.0, TICKS_MAX);
+
+    for (int i = 0; i < count; i++)
+        add_tick(ticks, (first + i) * step);
+}
+
 void ticks_linear(double least, double most, size_t about, bool whole, struct ticks *ticks)
 {
     double step;
@@ -133,8 +142,7 @@ void ticks_linear(double least, double most, size_t about, bool whole, struct ti
     if (most - least > 0.0 && about > 0) {
         step = nice_step((most - least) / (double)about);
         step = whole && step < 1.0 ? 1.0 : step;
-        for (double i = ceil(least / step - 1e-9); i <= floor(most / step + 1e-9); i++)
-            add_tick(ticks, i * step);
+        add_multiples(ceil(least / step - 1e-9), floor(most / step + 1e-9), step, ticks);
         for (size_t i = 0; i < ticks->count; i++)
             if (whole)
                 show_fixed(ticks->at[i], 0, ticks->label[i]);
@@ -175,11 +183,12 @@ void ticks_log(double least, double most, size_t about, struct ticks *ticks)
     const double decades = high - low;
     const double step = about > 0 && decades > (double)about ? ceil(decades / (double)about) : 1.0;
     const bool is_short = log10(most) - log10(least) < 2.0;
+    const double first = is_short ? low - 1.0 : low;
 
     ticks->count = 0;
-    for (double power = is_short ? low - 1.0 : low; power <= high; power += step)
+    for (int i = 0; first + i * step <= high; i++)
         for (int k = 1; k <= 5; k += k == 1 ? 1 : 3) {
-            const double at = k * pow(10.0, power);
+            const double at = k * pow(10.0, first + i * step);
 
             if ((k == 1 || is_short) && at >= least * (1.0 - 1e-9) && at <= most * (1.0 + 1e-9))
                 add_tick(ticks, at);

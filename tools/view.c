@@ -1,28 +1,42 @@
 /* What all pictures share: titles, captions, names of numbers. */
 #include "view.h"
 
-#include "status.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MARGIN = 28 };
+enum { WIDTH = 1200, MARGIN = 28, CAPTION_ROOM = 400 };
 
-posemb_status view_begin(struct view *view, int width, int height, const char *title,
-                         const char *subtitle, posemb_error *error)
+/* The end of a text that fits into the picture, after dots where that is not all. */
+static void fit_text(const struct canvas *canvas, const char *text, char fitted[VIEW_TEXT_SIZE])
 {
-    const posemb_status status = canvas_begin(width, height, &view->canvas, error);
+    snprintf(fitted, VIEW_TEXT_SIZE, "%s", text);
+    while (*text && canvas_text_width(canvas, TEXT_NORMAL, fitted) > WIDTH - 2 * MARGIN) {
+        do
+            text++;
+        while ((*text & 0xc0) == 0x80); /* within a character of UTF-8 */
+        snprintf(fitted, VIEW_TEXT_SIZE, "...%s", text);
+    }
+}
+
+posemb_status view_begin(struct view *view, const char *title, const char *subtitle,
+                         double caption_y, posemb_error *error)
+{
+    const posemb_status status =
+        canvas_begin(WIDTH, (int)caption_y + CAPTION_ROOM, &view->canvas, error);
+    char fitted[VIEW_TEXT_SIZE];
 
     if (status != POSEMB_OK)
         return status;
+    view->caption_y = caption_y;
     if (!view->numbers)
         view->numbers = json_object();
+    fit_text(&view->canvas, subtitle, fitted);
     canvas_colour(&view->canvas, COLOUR_TEXT);
     canvas_title(&view->canvas, MARGIN, 38.0, TEXT_TITLE, title);
-    canvas_text(&view->canvas, MARGIN, 64.0, ALIGN_LEFT, TEXT_NORMAL, subtitle);
+    canvas_text(&view->canvas, MARGIN, 64.0, ALIGN_LEFT, TEXT_NORMAL, fitted);
     return POSEMB_OK;
 }
 
@@ -46,11 +60,14 @@ void view_say_bad(struct view *view, const struct view_table *table)
                  table->bad_count == 1 ? "" : "s", table->bad_row, table->bad_channel);
 }
 
-void view_end(struct view *view, int height)
+void view_end(struct view *view)
 {
+    double end;
+
     canvas_colour(&view->canvas, COLOUR_TEXT);
-    canvas_paragraph(&view->canvas, MARGIN, view->canvas.height - height,
-                     view->canvas.width - 2 * MARGIN, TEXT_NORMAL, view->caption);
+    end = canvas_paragraph(&view->canvas, MARGIN, view->caption_y, WIDTH - 2 * MARGIN, TEXT_NORMAL,
+                           view->caption);
+    canvas_cut(&view->canvas, (int)end + 4);
     json_object_set_new(view->numbers, "caption", json_string(view->caption));
 }
 
@@ -73,9 +90,4 @@ json_t *view_numbers(const double *values, size_t count)
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, view_number(values[i]));
     return list;
-}
-
-posemb_status view_no_memory(const char *what, posemb_error *error)
-{
-    return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %s", what);
 }

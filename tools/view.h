@@ -5,6 +5,7 @@
 #include "canvas.h"
 #include "identify.h"
 #include "inputs.h"
+#include "status.h"
 
 #include <jansson.h>
 
@@ -45,6 +46,7 @@ void view_name_sinusoids(const struct stage_options *options, const posemb_desc 
 /* A picture and its numbers. */
 struct view {
     struct canvas canvas;
+    double caption_y;             /* where the caption stands */
     json_t *numbers;              /* an object */
     char caption[VIEW_TEXT_SIZE]; /* what is to be seen, in a sentence or two; UTF-8 */
 };
@@ -71,15 +73,16 @@ posemb_status view_error(const struct stage_options *options, int64_t most, stru
 
 void view_free(struct view *view);
 
-/* Begin the canvas, with a title and what stands under it. */
-posemb_status view_begin(struct view *view, int width, int height, const char *title,
-                         const char *subtitle, posemb_error *error);
+/* Begin the canvas, with a title and what stands under it; the caption is to stand at `caption_y`.
+ */
+posemb_status view_begin(struct view *view, const char *title, const char *subtitle,
+                         double caption_y, posemb_error *error);
 
 /* Add to the caption, as printf() does. */
 void view_say(struct view *view, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The caption, at the bottom: `height` pixels from there. */
-void view_end(struct view *view, int height);
+/* Write the caption; the picture ends under it. */
+void view_end(struct view *view);
 
 /* What a caption says of values that are no numbers, if there are any. */
 void view_say_bad(struct view *view, const struct view_table *table);
@@ -88,7 +91,11 @@ void view_say_bad(struct view *view, const struct view_table *table);
 json_t *view_number(double value);
 json_t *view_numbers(const double *values, size_t count);
 
-posemb_status view_no_memory(const char *what, posemb_error *error);
+static inline posemb_status view_no_memory(const char *what, posemb_error *error)
+{
+    posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %s", what);
+    return POSEMB_OUT_OF_MEMORY;
+}
 
 /* ---- Sinusoids */
 

@@ -1,7 +1,6 @@
 /* posemb view --kind curves: channels as curves over positions, and how fast they turn. */
 #include "nearest.h"
 #include "plot.h"
-#include "status.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -249,10 +248,10 @@ static posemb_status draw(struct lanes *lanes, struct view *view, posemb_error *
     double x;
 
     if (status == POSEMB_OK)
-        status = view_begin(view, 1200, 800,
+        status = view_begin(view,
                             is_stored ? "Channels of a stored position table"
                                       : "The frequencies of sinusoidal positions",
-                            lanes->table->name, error);
+                            lanes->table->name, 746.0, error);
     if (status != POSEMB_OK)
         return status;
     x = plot_key(&view->canvas, 100.0, 108.0, &solid, is_stored ? "stored" : "sine");
@@ -281,7 +280,7 @@ posemb_status view_curves(const struct view_table *table, struct view *view, pos
         status = draw(&lanes, view, error);
     if (status == POSEMB_OK) {
         view_say_bad(view, table);
-        view_end(view, 62);
+        view_end(view);
     }
     lanes_end(&lanes);
     return status;

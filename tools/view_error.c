@@ -1,6 +1,5 @@
 /* posemb view --kind error: how far float tables are from the exact sinusoids, by position. */
 #include "plot.h"
-#include "status.h"
 #include "target.h"
 #include "view.h"
 
@@ -14,7 +13,12 @@
 #define ERROR_LEAST 1e-9 /* the end of the axis, by amplitude */
 #define BOUND       8e-8 /* of posemb, likewise */
 
-enum { BINS_PER_DECADE = 24, SAMPLES_PER_BIN = 6, BINS_MAX = 10 * BINS_PER_DECADE };
+enum {
+    BINS_PER_DECADE = 24,
+    SAMPLES_PER_BIN = 6,
+    BINS_MAX = 10 * BINS_PER_DECADE,
+    SAMPLES_MAX = (BINS_MAX + 1) * SAMPLES_PER_BIN
+};
 
 static const struct plot_style float_style = {0xd55e00, 2.2, 0.0, 1.0};
 static const struct plot_style posemb_style = {0x0072b2, 2.2, 0.0, 1.0};
@@ -43,7 +47,7 @@ static posemb_status choose_positions(int64_t most, struct errors *e, posemb_err
 {
     double low = 0.0;
 
-    e->positions = calloc((BINS_MAX + 1) * SAMPLES_PER_BIN, sizeof *e->positions);
+    e->positions = calloc(SAMPLES_MAX, sizeof *e->positions);
     if (!e->positions)
         return view_no_memory("positions", error);
     for (int bin = 0; bin <= BINS_MAX && low < (double)most; bin++) {
@@ -66,9 +70,8 @@ static posemb_status choose_positions(int64_t most, struct errors *e, posemb_err
 /* As PyTorch code makes them: the exponent by a float product, then a float exp. */
 static void make_float_frequencies(struct errors *e)
 {
-    const double half = e->desc.denominator == POSEMB_DENOMINATOR_REAL ? (double)e->desc.dim / 2.0
-                                                                       : (double)(e->desc.dim / 2);
-    const float factor = (float)(-log(e->desc.base) / (half - e->desc.shift));
+    const double divisor = identify_divisor(e->desc.dim, e->desc.denominator, e->desc.shift);
+    const float factor = (float)(-log(e->desc.base) / divisor);
 
     for (uint32_t i = 0; i < e->pairs; i++)
         e->frequencies[i] = (float)e->desc.frequency * (i ? expf((float)i * factor) : 1.0f);
@@ -261,8 +264,7 @@ static posemb_status draw_errors(const struct stage_options *options, const stru
     double x;
 
     view_name_sinusoids(options, &e->desc, name);
-    status =
-        view_begin(view, 1200, 700, "Distance from the exact sinusoids, by position", name, error);
+    status = view_begin(view, "Distance from the exact sinusoids, by position", name, 634.0, error);
     if (status != POSEMB_OK)
         return status;
     plot_grid(&view->canvas, &frame);
@@ -276,7 +278,7 @@ static posemb_status draw_errors(const struct stage_options *options, const stru
     x = plot_key(&view->canvas, x, 104.0, &posemb_style, "posemb");
     plot_key(&view->canvas, x, 104.0, &bound_style, "posemb's bound, 8e-8 times the amplitude");
     say_errors(e, view);
-    view_end(view, 74);
+    view_end(view);
     return POSEMB_OK;
 }
 
@@ -304,8 +306,8 @@ static posemb_status draw_stored(const struct view_table *table, const struct id
 {
     const size_t rows = (size_t)table->rows;
     struct plot_frame frame = frame_of(10.0, largest_of(errors, rows), fabs(found->amplitude));
-    posemb_status status = view_begin(view, 1200, 700, "A stored table's distance from its formula",
-                                      table->name, error);
+    posemb_status status =
+        view_begin(view, "A stored table's distance from its formula", table->name, 634.0, error);
     char most[TICK_LABEL_SIZE];
 
     if (status != POSEMB_OK)
@@ -326,7 +328,7 @@ static posemb_status draw_stored(const struct view_table *table, const struct id
     json_object_set_new(view->numbers, "message", json_string(found->message));
     json_object_set_new(view->numbers, "error_by_row", view_numbers(errors, rows));
     view_say_bad(view, table);
-    view_end(view, 74);
+    view_end(view);
     return POSEMB_OK;
 }
 

@@ -174,7 +174,7 @@ static posemb_status draw_computed(const struct view_table *table, struct view *
     struct plot_scale scale;
     posemb_status status;
 
-    status = view_begin(view, 1200, 810, "Sinusoidal positions", table->name, error);
+    status = view_begin(view, "Sinusoidal positions", table->name, 736.0, error);
     if (status == POSEMB_OK && !find_scale(table->values, table->rows * table->dim,
                                            fabs((double)table->desc.amplitude), &scale))
         status = view_no_memory("a sample of the values", error);
@@ -397,8 +397,8 @@ static posemb_status draw_stored(const struct view_table *table, struct view *vi
     if (status == POSEMB_OK)
         status = order_channels(table->dim, &comparison, error);
     if (status == POSEMB_OK)
-        status = view_begin(view, 1200, 880, "A stored position table beside sinusoids",
-                            table->name, error);
+        status =
+            view_begin(view, "A stored position table beside sinusoids", table->name, 806.0, error);
     if (status == POSEMB_OK) {
         compare_rows(table, &comparison);
         status = draw_panels(table, &comparison, view, error);
@@ -414,7 +414,7 @@ posemb_status view_heat(const struct view_table *table, struct view *view, posem
 
     if (status == POSEMB_OK) {
         view_say_bad(view, table);
-        view_end(view, 74);
+        view_end(view);
     }
     return status;
 }

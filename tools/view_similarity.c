@@ -1,6 +1,5 @@
 /* posemb view --kind similarity: dot products of positions. */
 #include "plot.h"
-#include "status.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -236,10 +235,10 @@ static posemb_status draw(const struct view_table *table, struct similarity *s, 
     posemb_status status = multiply(table, s, error);
 
     if (status == POSEMB_OK)
-        status = view_begin(view, 1200, rotates ? 970 : 700,
+        status = view_begin(view,
                             table->is_stored ? "How alike the rows of a stored table are"
                                              : "How alike sinusoidal positions are",
-                            table->name, error);
+                            table->name, rotates ? 908.0 : 638.0, error);
     if (status != POSEMB_OK)
         return status;
     draw_matrix(table, s, view);
@@ -267,7 +266,7 @@ posemb_status view_similarity(const struct view_table *table, struct view *view,
         status = draw(table, &similarity, view, error);
     if (status == POSEMB_OK) {
         view_say_bad(view, table);
-        view_end(view, 62);
+        view_end(view);
     }
     similarity_end(&similarity);
     return status;

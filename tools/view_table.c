@@ -2,7 +2,6 @@
 #include "view.h"
 
 #include "file_bytes.h"
-#include "status.h"
 #include "target.h"
 #include "ticks.h"
 
@@ -255,13 +254,11 @@ double view_wavelength(uint64_t step)
 
 static double found_frequency(const struct identification *found, uint32_t pair)
 {
-    const double half = found->form.denominator == POSEMB_DENOMINATOR_REAL
-                            ? (double)found->dim / 2.0
-                            : (double)(found->dim / 2);
+    const double divisor = identify_divisor(found->dim, found->form.denominator, found->form.shift);
 
     if (pair == 0)
         return found->frequency;
-    return found->frequency * pow(found->form.base, -(double)pair / (half - found->form.shift));
+    return found->frequency * pow(found->form.base, -(double)pair / divisor);
 }
 
 void view_found_row(const struct identification *found, uint64_t row, double *values)

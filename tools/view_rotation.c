@@ -185,7 +185,7 @@ posemb_status view_add_rotation(const struct view_table *table, struct view *vie
         show_short(rotation.deviation, deviation);
         view_say(view,
                  " A rotation that does not depend on p takes PE(p) to PE(p + %" PRIu64
-                 "): over all p and channels it is off by %s at the most.",
+                 "): over all p and pairs of channels it is off by %s at the most.",
                  rotation.k, deviation);
         json_object_set_new(view->numbers, "rotation_by", json_integer((json_int_t)rotation.k));
         json_object_set_new(view->numbers, "rotation_deviation", view_number(rotation.deviation));

@@ -135,7 +135,7 @@ static posemb_status multiply(const struct view_table *table, struct similarity 
     for (uint64_t p = 0; p < s->rows; p++) {
         multiply_row(table->dim, p, s);
         for (uint64_t q = p; q < s->rows; q++)
-            pairs[q - p] += isfinite(s->sums[q]);
+            pairs[q - p] += isfinite(s->sums[q]) ? 1u : 0u;
     }
     find_spread(s, pairs);
     free(pairs);

@@ -33,6 +33,8 @@ static const char help[] =
     "    --rule index|explicit         --norm none|layer|rms\n"
     "    --types none|row              --consumer none|reader\n"
     "    --rows cold|hot               --ids unique|zipf|same\n"
+    "  --seconds S     of sampling each case, about: default 2, with --quick 0.5, with --full 4;\n"
+    "                  a slow device gets fewer samples, but five at least\n"
     "  --parts         types, learned positions and norms beside the plain stage, alone\n"
     "  --rules         the position rules beside the index rule, alone\n"
     "  --accuracy      error and time of sine and cosine by position, alone\n"
@@ -51,6 +53,7 @@ enum {
     OPTION_ACCURACY,
     OPTION_QUICK,
     OPTION_FULL,
+    OPTION_SECONDS,
     OPTION_CHOICES /* what one configuration is made of, from here on */
 };
 
@@ -81,6 +84,7 @@ static const struct option options_taken[] = {
     {"shape", required_argument, NULL, OPTION_SHAPE},
     {"quick", no_argument, NULL, OPTION_QUICK},
     {"full", no_argument, NULL, OPTION_FULL},
+    {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
@@ -104,6 +108,7 @@ struct bench_options {
     const char *json;
     const char *csv;
     enum bench_mode mode;
+    double seconds; /* 0: the mode's */
     bool has_shape;
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
@@ -244,6 +249,11 @@ static int take(const char *command, int letter, struct bench_options *options)
             return command_usage(command, "--quick and --full exclude each other");
         options->mode = letter == OPTION_QUICK ? BENCH_QUICK : BENCH_FULL;
         return EXIT_DONE;
+    case OPTION_SECONDS:
+        if (parse_double(optarg, 0.001, 3600.0, &options->seconds))
+            return EXIT_DONE;
+        return command_usage(command, "--seconds is \"%s\", not a number from 0.001 to 3600",
+                             optarg);
     case OPTION_SHAPE:
         options->has_shape = true;
         if (parse_shape(optarg, options->shape))
@@ -572,6 +582,11 @@ static struct bench_settings settings_of(const struct bench_options *options)
     } else if (options->mode == BENCH_FULL) {
         settings.seconds = 4.0;
         settings.limit_seconds = 300.0;
+    }
+    if (options->seconds > 0.0) {
+        settings.seconds = options->seconds;
+        if (settings.limit_seconds < 5.0 * options->seconds)
+            settings.limit_seconds = 5.0 * options->seconds;
     }
     return settings;
 }

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double rules_seconds = 6.0; /* for all of a shape */
-static const double parts_seconds = 20.0;
+/* All of a group beside the seconds of one case. */
+static const double rules_share = 3.0;
+static const double parts_share = 10.0;
 enum { REPEATS_MIN = 15, FAMILY_COPIES = 1 };
 
 static const struct {
@@ -205,7 +206,7 @@ posemb_status bench_rules_run(struct bench *bench, const uint32_t shape[3],
     for (int rule = 0; rule < BENCH_RULES; rule++)
         add_member(group, bench_rules[rule].name,
                    (struct bench_case){.rule = (enum bench_rule)rule, .pads = true}, shape);
-    status = run(group, rules_seconds, result, error);
+    status = run(group, rules_share * bench->settings.seconds, result, error);
     release(group);
     return status;
 }
@@ -221,7 +222,7 @@ posemb_status bench_parts_run(struct bench *bench, const uint32_t shape[3],
     group->with_copies = true;
     for (int part = 0; part < BENCH_PARTS; part++)
         add_member(group, parts[part].name, parts[part].bench_case, shape);
-    status = run(group, parts_seconds, result, error);
+    status = run(group, parts_share * bench->settings.seconds, result, error);
     release(group);
     return status;
 }

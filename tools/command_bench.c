@@ -16,7 +16,7 @@
 static const char help[] =
     "usage: posemb bench [--quick | --full | --shape BxSxD [WHAT ...]] [--device DEV|all]\n"
     "                    [--json FILE] [--csv FILE]\n"
-    "       posemb bench --parts [--shape BxSxD] | --rules | --accuracy | --first-calls  [...]\n\n"
+    "       posemb bench --parts | --rules [--shape BxSxD] | --accuracy | --first-calls [...]\n\n"
     "Measure the stage beside yardsticks, in turn in this process: the best copy of the same\n"
     "bytes, the gather alone, the gather with a precomputed table of positions in one kernel,\n"
     "a kernel for each step, and the vendor's sin and cos. Every element is compared with the\n"
@@ -171,7 +171,7 @@ static int count_kinds(const struct bench_options *options)
 {
     return options->first_calls + options->rules + options->parts + options->accuracy +
            (options->mode == BENCH_QUICK) + (options->mode == BENCH_FULL) +
-           (options->has_shape && !options->parts);
+           (options->has_shape && !options->parts && !options->rules);
 }
 
 static struct bench_case chosen_case(const struct bench_options *options)
@@ -200,10 +200,11 @@ static int check(const char *command, const struct bench_options *options)
     const struct bench_case chosen = chosen_case(options);
 
     if (count_kinds(options) > 1)
-        return command_usage(command, "--quick, --full, --shape or --parts, --rules, --accuracy "
-                                      "and --first-calls exclude each other");
+        return command_usage(command, "--quick, --full, --shape (but with --parts or --rules), "
+                                      "--parts, --rules, --accuracy and --first-calls exclude "
+                                      "each other");
     for (int i = 0; i < CHOICES; i++)
-        if (options->choice[i] && (!options->has_shape || options->parts))
+        if (options->choice[i] && (!options->has_shape || options->parts || options->rules))
             return command_usage(command, "--%s is of one case, which needs --shape",
                                  choices[i].option);
     if (options->has_choice && bench_case_fault(&chosen))
@@ -535,11 +536,10 @@ static int run_kinds(struct report *report, posemb_session *session)
 
     if (options->first_calls)
         return run_first_calls(report, device);
-    if (options->rules)
-        return run_groups(report, true);
-    if (options->parts)
-        return options->has_shape ? run_group(report, false, options->shape)
-                                  : run_groups(report, false);
+    if ((options->rules || options->parts) && options->has_shape)
+        return run_group(report, options->rules, options->shape);
+    if (options->rules || options->parts)
+        return run_groups(report, options->rules);
     if (options->accuracy)
         return run_accuracy(report);
     worst = run_cases(report);

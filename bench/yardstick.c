@@ -26,14 +26,17 @@ cl_program yardstick_build(posemb_session *session, const char *source, size_t s
                            const char *options)
 {
     const cl_device_id device = posemb_session_device(session)->device;
-    cl_int code;
-    cl_program program =
-        clCreateProgramWithSource(posemb_session_context(session), 1, &source, &size, &code);
 
-    if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
-        return program;
-    if (program)
-        clReleaseProgram(program);
+    for (int attempt = 0; attempt < 2; attempt++) { /* as src/engine.c does */
+        cl_int code;
+        const cl_program program =
+            clCreateProgramWithSource(posemb_session_context(session), 1, &source, &size, &code);
+
+        if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
+            return program;
+        if (program)
+            clReleaseProgram(program);
+    }
     return NULL;
 }
 

@@ -134,7 +134,7 @@ static int find_word(const char *const *words, const char *text)
 int parse_word(const char *command, const char *option, const char *const *words, const char *text,
                int *value)
 {
-    char list[128] = "";
+    char list[256] = "";
     size_t used = 0;
 
     *value = find_word(words, text);

@@ -35,3 +35,12 @@ double samples_median(double *samples, size_t count)
     qsort(samples, count, sizeof *samples, compare_doubles);
     return count % 2 ? samples[count / 2] : 0.5 * (samples[count / 2 - 1] + samples[count / 2]);
 }
+
+double samples_quantile(double *samples, size_t count, double share)
+{
+    const double median = samples_median(samples, count);
+
+    if (share == 0.5)
+        return median;
+    return samples[(size_t)(share * (double)(count - 1) + 0.5)];
+}

@@ -11,4 +11,7 @@ double samples_smallest(const double *samples, size_t count);
 /* Sorts the samples. */
 double samples_median(double *samples, size_t count);
 
+/* The sample below which that share of them lies; 0: the smallest. Sorts the samples. */
+double samples_quantile(double *samples, size_t count, double share);
+
 #endif

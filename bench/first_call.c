@@ -3,19 +3,23 @@
 
 #include "cl_error.h"
 #include "clock.h"
+#include "stage_call.h"
 #include "status.h"
-#include "workload.h"
+
+#include <string.h>
 
 enum { STEADY = 101 };
 
-static const struct bench_case first_case = {POSEMB_ENCODE, 8, 128, 1024, false, false, true};
+static const struct bench_case first_case = {
+    .batch = 8, .length = 128, .dim = 1024, .hot_rows = true};
 
-static posemb_status launch(posemb_session *session, const posemb_plan *plan,
-                            const posemb_args *args, double *seconds, posemb_error *error)
+/* A launch, from its enqueue to the end of clFinish(). */
+static posemb_status launch(posemb_session *session, const struct stage_call *call, double *seconds,
+                            posemb_error *error)
 {
     const cl_command_queue queue = posemb_session_queue(session);
     const double begin = clock_seconds();
-    const posemb_status status = posemb_enqueue(plan, queue, args, 0, NULL, NULL, error);
+    const posemb_status status = stage_call_enqueue(call, 0, queue, NULL, error);
     cl_int code;
 
     if (status != POSEMB_OK)
@@ -26,20 +30,19 @@ static posemb_status launch(posemb_session *session, const posemb_plan *plan,
 }
 
 /* The launches of a plan that is there: the first, the second, and what they come to. */
-static posemb_status launch_all(posemb_session *session, const posemb_plan *plan,
-                                struct workload *workload, struct bench_first_call *result,
-                                posemb_error *error)
+static posemb_status launch_all(posemb_session *session, struct stage_call *call,
+                                struct bench_first_call *result, posemb_error *error)
 {
-    const posemb_args args = workload_args(workload, 0);
     double steady[STEADY];
-    posemb_status status = launch(session, plan, &args, &result->first_seconds, error);
+    uint64_t digest;
+    posemb_status status = launch(session, call, &result->first_seconds, error);
 
     if (status == POSEMB_OK)
-        status = launch(session, plan, &args, &result->second_seconds, error);
+        status = launch(session, call, &result->second_seconds, error);
     for (int i = 0; status == POSEMB_OK && i < STEADY; i++)
-        status = launch(session, plan, &args, &steady[i], error);
+        status = launch(session, call, &steady[i], error);
     if (status == POSEMB_OK)
-        status = workload_verify(session, workload, 0, &result->differing, error);
+        status = stage_call_verify(call, 0, &result->differing, &digest, error);
     if (status == POSEMB_OK)
         result->steady_seconds = samples_median(steady, STEADY);
     return status;
@@ -47,40 +50,36 @@ static posemb_status launch_all(posemb_session *session, const posemb_plan *plan
 
 /* Plan and launches, with or without a warm-up between them. */
 static posemb_status begin(posemb_session *session, bool warm_up, struct workload *workload,
-                           struct bench_first_call *result, posemb_plan **plan, posemb_error *error)
+                           struct bench_first_call *result, struct stage_call *call,
+                           posemb_error *error)
 {
-    double start = clock_seconds();
-    posemb_status status =
-        posemb_plan_create(posemb_session_engine(session), &workload->desc, plan, error);
+    const struct stage_call_times times = {&result->plan_seconds, &result->warmup_seconds, warm_up};
+    const posemb_status status = stage_call_create_timed(workload, posemb_session_engine(session),
+                                                         &first_case, &times, call, error);
 
-    result->plan_seconds = clock_seconds() - start;
     if (status != POSEMB_OK)
         return status;
-    result->origin = posemb_plan_origin(*plan);
-    start = clock_seconds();
-    if (warm_up)
-        status = posemb_plan_warmup(*plan, posemb_session_queue(session), &workload->shape, error);
-    result->warmup_seconds = warm_up ? clock_seconds() - start : 0.0;
-    if (status == POSEMB_OK)
-        status = launch_all(session, *plan, workload, result, error);
-    return status;
+    result->origin = posemb_plan_origin(call->plan);
+    return launch_all(session, call, result, error);
 }
 
 posemb_status bench_first_call_run(posemb_session *session, bool warm_up, bool from_memory,
                                    struct bench_first_call *result, posemb_error *error)
 {
+    const struct bench_case resolved = bench_case_resolved(&first_case);
     struct workload workload;
-    posemb_plan *plan = NULL;
-    posemb_plan *again = NULL;
-    posemb_status status = workload_create(session, &first_case, &workload, error);
+    struct stage_call call = {0};
+    struct stage_call again = {0};
+    posemb_status status = workload_create(session, &resolved, &workload, error);
 
     if (status != POSEMB_OK)
         return status;
-    status = begin(session, warm_up, &workload, result, &plan, error);
+    memset(result, 0, sizeof *result);
+    status = begin(session, warm_up, &workload, result, &call, error);
     if (status == POSEMB_OK && from_memory)
         status = begin(session, warm_up, &workload, result, &again, error);
-    posemb_plan_destroy(again);
-    posemb_plan_destroy(plan);
+    stage_call_destroy(&again);
+    stage_call_destroy(&call);
     workload_destroy(&workload);
     return status;
 }

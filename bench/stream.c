@@ -12,7 +12,10 @@ extern const char bench_stream_source[];
 extern const size_t bench_stream_source_size;
 
 /* A step reads and writes whole vectors of so many bytes. */
-enum { VECTOR_BYTES = 64 };
+static uint64_t vector_bytes(bool cpu)
+{
+    return cpu ? 64 : 16;
+}
 
 static cl_program build(posemb_session *session, uint64_t reads, uint64_t writes, int streamed)
 {
@@ -23,25 +26,29 @@ static cl_program build(posemb_session *session, uint64_t reads, uint64_t writes
     return yardstick_build(session, bench_stream_source, bench_stream_source_size, options);
 }
 
-static void add_kernel(struct stream *stream, cl_program program, cl_uint steps, size_t local_size)
+static void add_kernel(struct stream *stream, cl_program program, cl_uint steps, size_t local_size,
+                       bool streamed)
 {
     cl_int code;
-    const cl_kernel kernel = clCreateKernel(program, "stream_copy", &code);
+    const cl_kernel kernel =
+        clCreateKernel(program, stream->cpu ? "stream_copy" : "stream_spread", &code);
 
     if (!kernel)
         return;
     stream->kernels[stream->count] = kernel;
     stream->steps[stream->count] = steps;
+    stream->streamed[stream->count] = streamed;
     stream->local_size[stream->count++] = local_size;
 }
 
 /* The fewest that are whole vectors in both. */
-static uint64_t elements_of_step(const posemb_storage_info *in, const posemb_storage_info *out)
+static uint64_t elements_of_step(const posemb_storage_info *in, const posemb_storage_info *out,
+                                 uint64_t vector)
 {
     uint64_t elements = in->block;
 
-    while (elements / in->block * in->block_bytes % VECTOR_BYTES != 0 ||
-           elements * out->block_bytes % VECTOR_BYTES != 0)
+    while (elements / in->block * in->block_bytes % vector != 0 ||
+           elements * out->block_bytes % vector != 0)
         elements += in->block;
     return elements;
 }
@@ -61,28 +68,40 @@ posemb_status stream_create(posemb_session *session, posemb_storage in, posemb_s
     const bool cpu =
         posemb_engine_resolved(posemb_session_engine(session)).shape == POSEMB_SHAPE_CPU;
     const posemb_storage_info *to = posemb_storage_find(out);
+    const uint64_t vector = vector_bytes(cpu);
     uint64_t elements;
     uint64_t reads;
     uint64_t writes;
 
     memset(stream, 0, sizeof *stream);
+    stream->cpu = cpu;
     stream->in = posemb_storage_find(in);
-    elements = elements_of_step(stream->in, to);
-    reads = elements / stream->in->block * stream->in->block_bytes / VECTOR_BYTES;
-    writes = elements * to->block_bytes / VECTOR_BYTES;
-    stream->total = count / elements;
+    elements = elements_of_step(stream->in, to, vector);
+    reads = elements / stream->in->block * stream->in->block_bytes / vector;
+    writes = elements * to->block_bytes / vector;
+    stream->writes = writes;
+    stream->total = (count + elements - 1) / elements;
     for (int streamed = 0; streamed < (cpu ? 2 : 1); streamed++) {
         const cl_program program = build(session, reads, writes, streamed);
 
         stream->programs[streamed] = program;
         if (program)
-            add_kernel(stream, program, cpu ? steps_of(256, reads, writes) : 1, cpu ? 1 : 64);
+            add_kernel(stream, program, cpu ? steps_of(256, reads, writes) : 1, cpu ? 1 : 64,
+                       streamed);
         if (program)
-            add_kernel(stream, program, cpu ? steps_of(2048, reads, writes) : 1, cpu ? 1 : 256);
+            add_kernel(stream, program, cpu ? steps_of(2048, reads, writes) : 1, cpu ? 1 : 256,
+                       streamed);
     }
     if (stream->count > 0)
         return POSEMB_OK;
     return posemb__fail(error, POSEMB_BUILD_FAILED, 0, "the copies of the same bytes do not build");
+}
+
+void stream_name(const struct stream *stream, size_t variant, char *name, size_t size)
+{
+    snprintf(name, size, "%u bytes x %u, local %zu, %s", (unsigned)vector_bytes(stream->cpu),
+             stream->steps[variant], stream->local_size[variant],
+             stream->streamed[variant] ? "streamed" : "plain");
 }
 
 void stream_destroy(struct stream *stream)
@@ -99,10 +118,12 @@ cl_int stream_enqueue(struct stream *stream, size_t variant, cl_command_queue qu
 {
     const cl_kernel kernel = stream->kernels[variant];
     const cl_ulong first_vector =
-        first / stream->in->block * stream->in->block_bytes / VECTOR_BYTES;
+        first / stream->in->block * stream->in->block_bytes / vector_bytes(stream->cpu);
     const size_t local = stream->local_size[variant];
     const size_t items =
-        (size_t)((stream->total + stream->steps[variant] - 1) / stream->steps[variant]);
+        stream->cpu
+            ? (size_t)((stream->total + stream->steps[variant] - 1) / stream->steps[variant])
+            : (size_t)(stream->total * stream->writes);
     const size_t global = (items + local - 1) / local * local;
 
     clSetKernelArg(kernel, 0, sizeof source, &source);

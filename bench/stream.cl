@@ -1,4 +1,9 @@
-/* Work-item g does `count` steps from g * count on: each reads READS vectors of 64 bytes and writes WRITES of them.
+/* Copies that read as many bytes as elements of one storage have, and write those of another.
+ *
+ * stream_copy:   work-item g does `count` steps from g * count on: each reads READS vectors of 64 bytes and writes
+ *                WRITES of them. For CPUs.
+ * stream_spread: work-item g writes vector g of 16 bytes; reads are spread over them as READS : WRITES. For GPUs.
+ *
  * Build-time: READS, WRITES (constants), STREAMED (0, 1: stores that bypass the cache). */
 #if STREAMED
 #define STORE(place, value) __builtin_nontemporal_store(value, place)
@@ -22,4 +27,18 @@ kernel void stream_copy(global const uint16 *source, const ulong first, global u
         for (uint w = 0; w < WRITES; w++)
             STORE(target + step * WRITES + w, value);
     }
+}
+
+kernel void stream_spread(global const uint4 *source, const ulong first, global uint4 *target, const uint count,
+                          const ulong total)
+{
+    const ulong place = get_global_id(0);
+    const ulong from = first + place * READS / WRITES;
+
+    if (place >= total * WRITES)
+        return;
+    uint4 value = source[from];
+    for (uint r = 1; r < READS / WRITES; r++)
+        value ^= source[from + r];
+    STORE(target + place, value);
 }

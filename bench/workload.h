@@ -1,67 +1,70 @@
-/* The data of one case: on the host for the reference, on the device for the stage. */
+/* The data of a shape: on the host for the reference, on the device for stage and yardsticks. All
+ * cases of the shape use them. */
 #ifndef POSEMB_BENCH_WORKLOAD_H
 #define POSEMB_BENCH_WORKLOAD_H
 
 #include "bench.h"
+#include "storage.h"
 
-/* Launch k of a case uses set k % WORKLOAD_SETS of the ids (or rows), so that cold rows stay cold.
- */
-enum { WORKLOAD_SETS = 8 };
+enum { WORKLOAD_STORAGES = POSEMB__STORAGES + 1, WORKLOAD_TYPES = 2, WORKLOAD_PAD_ID = 1 };
+
+/* A table in a storage, made when the first case needs it. */
+struct workload_table {
+    void *host;
+    cl_mem device;
+};
 
 struct workload {
-    posemb_desc desc;
-    posemb_shape shape;
+    posemb_session *session;
+    uint32_t batch;
+    uint32_t length;
+    uint32_t dim;
     uint64_t tokens;
-    size_t out_bytes;
-    size_t table_bytes;
-    float *table;       /* [vocab, D]; of ADD: the rows are windows of it */
-    int32_t *ids;       /* [WORKLOAD_SETS, T] */
-    int64_t *positions; /* [T], explicit positions only */
-    float *out;         /* [T, D] read back */
-    float *expected;    /* [T, D] of the reference */
-    cl_mem device_table;
+    bool hot_rows;
+    bool pads;
+    enum bench_ids ids_kind;
+    uint64_t vocab;
+    uint64_t base_rows; /* those that the ids of set 0 are among: the same on every device */
+    uint32_t sets;      /* launch k uses set k % sets of the ids, so that cold rows stay cold */
+    float *base;        /* [base_rows, D]; row r of every table is row r % base_rows, converted */
+    struct workload_table tables[WORKLOAD_STORAGES];
+    int32_t *ids; /* [sets, T] */
     cl_mem device_ids;
+    uint64_t position_rows;
+    int64_t *positions; /* [T], 0 ... position_rows - 1 */
     cl_mem device_positions;
+    float *floats; /* positions [position_rows, D], types [TYPES, D], gamma [D], beta [D], scales
+                      [vocab] */
+    size_t float_count;
+    cl_mem device_floats;
+    size_t out_bytes; /* room for floats */
     cl_mem device_out;
 };
+
+/* NULL, or why the device or this machine has no room for a case; may be written to `reason`. */
+const char *workload_has_no_room(posemb_session *session, const struct bench_case *bench_case,
+                                 char *reason, size_t size);
 
 posemb_status workload_create(posemb_session *session, const struct bench_case *bench_case,
                               struct workload *workload, posemb_error *error);
 void workload_destroy(struct workload *workload);
 
-/* Where the source rows of set `set` begin in the table, in bytes: a multiple of 64. Copies read
- * there, and so does ADD. */
-size_t workload_source_offset(const struct workload *workload, uint32_t set);
+/* Whether the data of a workload are those of a case. */
+bool workload_fits(const struct workload *workload, const struct bench_case *bench_case);
 
-/* The arguments of a launch with set `set`. */
-posemb_args workload_args(const struct workload *workload, uint32_t set);
+/* Make the table in that storage, unless it is there. */
+posemb_status workload_need_table(struct workload *workload, posemb_storage storage,
+                                  posemb_error *error);
 
-/* A call on the data of a workload, for the device and for the reference: a plan, and arguments for
- * set 0. */
-struct workload_call {
-    posemb_plan *plan; /* the call's */
-    posemb_args args;
-    posemb_host_args host;
-};
+/* Where they lie in `floats`, counted in floats. */
+size_t workload_types(const struct workload *workload);
+size_t workload_gamma(const struct workload *workload);
+size_t workload_beta(const struct workload *workload);
+size_t workload_scales(const struct workload *workload);
 
-/* Launch the call with set 0, and add to `*differing` the elements of its output whose bits differ
- * from the reference's. */
-posemb_status workload_call_verify(posemb_session *session, struct workload *workload,
-                                   const struct workload_call *call, size_t *differing,
-                                   posemb_error *error);
-
-/* Seconds of one launch with set `set`, from posemb_enqueue() to the end of clFinish(). */
-posemb_status workload_call_time(posemb_session *session, const struct workload *workload,
-                                 const struct workload_call *call, uint32_t set, double *seconds,
-                                 posemb_error *error);
-
-/* How often a round of samples that takes `round_seconds` is repeated within `seconds`, within
- * bounds. */
-enum { WORKLOAD_REPEATS_MIN = 15, WORKLOAD_REPEATS_MAX = 200 };
-uint32_t workload_repeats(double seconds, double round_seconds);
-
-/* Compare the output that lies on the device with the reference of set `set`. */
-posemb_status workload_verify(posemb_session *session, struct workload *workload, uint32_t set,
-                              size_t *differing, posemb_error *error);
+/* Where the source rows of set `set` begin in a table of that storage: a row, and its place in
+ * bytes, a multiple of 64. Copies read there, and so does ADD. */
+size_t workload_source_offset(const struct workload *workload, posemb_storage storage,
+                              uint32_t set);
 
 #endif

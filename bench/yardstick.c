@@ -26,14 +26,17 @@ cl_program yardstick_build(posemb_session *session, const char *source, size_t s
                            const char *options)
 {
     const cl_device_id device = posemb_session_device(session)->device;
-    cl_int code;
-    cl_program program =
-        clCreateProgramWithSource(posemb_session_context(session), 1, &source, &size, &code);
 
-    if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
-        return program;
-    if (program)
-        clReleaseProgram(program);
+    for (int attempt = 0; attempt < 2; attempt++) { /* as src/engine.c does */
+        cl_int code;
+        const cl_program program =
+            clCreateProgramWithSource(posemb_session_context(session), 1, &source, &size, &code);
+
+        if (program && clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)
+            return program;
+        if (program)
+            clReleaseProgram(program);
+    }
     return NULL;
 }
 
@@ -90,12 +93,31 @@ static size_t divide_up(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
+posemb_status yardsticks_need_reader(posemb_session *session, size_t bytes,
+                                     struct yardsticks *yardsticks, posemb_error *error)
+{
+    const size_t readers =
+        divide_up(bytes, 16 * (size_t)yardsticks->reader_count) + yardsticks->reader_local;
+    const size_t needed = readers * sizeof(float);
+    posemb_status status;
+
+    if (needed <= yardsticks->sums_bytes)
+        return POSEMB_OK;
+    if (yardsticks->sums)
+        clReleaseMemObject(yardsticks->sums);
+    yardsticks->sums = NULL;
+    yardsticks->sums_bytes = 0;
+    status = posemb_session_upload(session, NULL, needed, &yardsticks->sums, error);
+    if (status == POSEMB_OK)
+        yardsticks->sums_bytes = needed;
+    return status;
+}
+
 posemb_status yardsticks_create(posemb_session *session, size_t bytes,
                                 struct yardsticks *yardsticks, posemb_error *error)
 {
     const bool cpu =
         posemb_engine_resolved(posemb_session_engine(session)).shape == POSEMB_SHAPE_CPU;
-    size_t readers;
     cl_int code;
 
     memset(yardsticks, 0, sizeof *yardsticks);
@@ -107,8 +129,10 @@ posemb_status yardsticks_create(posemb_session *session, size_t bytes,
     yardsticks->reader = clCreateKernel(yardsticks->programs[0], "yardstick_read", &code);
     if (!yardsticks->reader)
         return posemb__cl_fail(error, code, "yardstick_read");
-    readers = divide_up(bytes, 16 * (size_t)yardsticks->reader_count) + yardsticks->reader_local;
-    return posemb_session_upload(session, NULL, readers * sizeof(float), &yardsticks->sums, error);
+    yardsticks->nothing = clCreateKernel(yardsticks->programs[0], "yardstick_nothing", &code);
+    if (!yardsticks->nothing)
+        return posemb__cl_fail(error, code, "yardstick_nothing");
+    return yardsticks_need_reader(session, bytes, yardsticks, error);
 }
 
 void yardsticks_destroy(struct yardsticks *yardsticks)
@@ -118,6 +142,8 @@ void yardsticks_destroy(struct yardsticks *yardsticks)
             clReleaseKernel(yardsticks->copies[i].kernel);
     if (yardsticks->reader)
         clReleaseKernel(yardsticks->reader);
+    if (yardsticks->nothing)
+        clReleaseKernel(yardsticks->nothing);
     if (yardsticks->sums)
         clReleaseMemObject(yardsticks->sums);
     for (size_t i = 0; i < sizeof yardsticks->programs / sizeof *yardsticks->programs; i++)
@@ -150,6 +176,20 @@ cl_int yardsticks_enqueue_copy(const struct yardstick_copy *copy, cl_command_que
 cl_int yardsticks_enqueue_reader(const struct yardsticks *yardsticks, cl_command_queue queue,
                                  cl_mem source, size_t bytes)
 {
+    return yardsticks_enqueue_reader_event(yardsticks, queue, source, bytes, NULL);
+}
+
+cl_int yardsticks_enqueue_nothing(const struct yardsticks *yardsticks, cl_command_queue queue)
+{
+    const size_t size = 1;
+
+    clSetKernelArg(yardsticks->nothing, 0, sizeof yardsticks->sums, &yardsticks->sums);
+    return clEnqueueNDRangeKernel(queue, yardsticks->nothing, 1, NULL, &size, &size, 0, NULL, NULL);
+}
+
+cl_int yardsticks_enqueue_reader_event(const struct yardsticks *yardsticks, cl_command_queue queue,
+                                       cl_mem source, size_t bytes, cl_event *event)
+{
     const cl_ulong total = divide_up(bytes, 16);
     const size_t items = divide_up(total, yardsticks->reader_count);
     const size_t global = divide_up(items, yardsticks->reader_local) * yardsticks->reader_local;
@@ -160,5 +200,5 @@ cl_int yardsticks_enqueue_reader(const struct yardsticks *yardsticks, cl_command
                    &yardsticks->reader_count);
     clSetKernelArg(yardsticks->reader, 3, sizeof total, &total);
     return clEnqueueNDRangeKernel(queue, yardsticks->reader, 1, NULL, &global,
-                                  &yardsticks->reader_local, 0, NULL, NULL);
+                                  &yardsticks->reader_local, 0, NULL, event);
 }

@@ -41,3 +41,10 @@ kernel void yardstick_read(global const vector *source, global float *sums, cons
 #endif
     sums[get_global_id(0)] = sum.s0 + sum.s1 + sum.s2 + sum.s3;
 }
+
+/* What a launch costs alone. */
+kernel void yardstick_nothing(global float *sums)
+{
+    if (get_global_id(0) > 0)
+        sums[0] = 0.0f;
+}

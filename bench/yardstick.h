@@ -25,6 +25,8 @@ struct yardsticks {
     cl_uint reader_count; /* vectors of four floats that one work-item reads */
     size_t reader_local;
     cl_mem sums;
+    size_t sums_bytes;
+    cl_kernel nothing;
 };
 
 /* A program of `source` with these options, or NULL where it does not build: then it is not a
@@ -37,6 +39,10 @@ posemb_status yardsticks_create(posemb_session *session, size_t bytes,
                                 struct yardsticks *yardsticks, posemb_error *error);
 void yardsticks_destroy(struct yardsticks *yardsticks);
 
+/* Make room for a reader of `bytes`. */
+posemb_status yardsticks_need_reader(posemb_session *session, size_t bytes,
+                                     struct yardsticks *yardsticks, posemb_error *error);
+
 /* Enqueue one copy of `bytes` from `source` at `offset` (a multiple of 64) to `target`; both
  * buffers are YARDSTICK_PADDING longer, because whole vectors are copied. */
 cl_int yardsticks_enqueue_copy(const struct yardstick_copy *copy, cl_command_queue queue,
@@ -45,5 +51,10 @@ cl_int yardsticks_enqueue_copy(const struct yardstick_copy *copy, cl_command_que
 /* Enqueue the reader of `bytes` of `source`. */
 cl_int yardsticks_enqueue_reader(const struct yardsticks *yardsticks, cl_command_queue queue,
                                  cl_mem source, size_t bytes);
+cl_int yardsticks_enqueue_reader_event(const struct yardsticks *yardsticks, cl_command_queue queue,
+                                       cl_mem source, size_t bytes, cl_event *event);
+
+/* Enqueue a kernel that does nothing. */
+cl_int yardsticks_enqueue_nothing(const struct yardsticks *yardsticks, cl_command_queue queue);
 
 #endif

@@ -1,6 +1,7 @@
 # cmake -DSOURCE=stage.cl -DOUTPUT=kernel_source.c -DSYMBOL=posemb__kernel_source
 #       [-DMUTATE_FROM=text -DMUTATE_TO=text] -P embed_kernels.cmake
 #
+# Files are taken from the folder of SOURCE, else from kernels/.
 # Writes SOURCE as the C byte array SYMBOL (and SYMBOL_size, without the zero at the end), its #include "..." lines replaced by the files they name (from the
 # folder of SOURCE) between #line marks, so that build logs of drivers name our files. MUTATE_FROM and
 # MUTATE_TO change the text on the way, for the tests that prove that a changed kernel is noticed.
@@ -29,7 +30,11 @@ while(rest MATCHES "#include \"([a-z_]+\\.[a-z]+)\"\n")
   string(SUBSTRING "${rest}" ${place} -1 rest)
   count_lines("${before}" lines)
   math(EXPR line "${line} + ${lines} + 1")
-  file(READ "${folder}/${included}" content)
+  if(EXISTS "${folder}/${included}")
+    file(READ "${folder}/${included}" content)
+  else()
+    file(READ "${CMAKE_CURRENT_LIST_DIR}/../kernels/${included}" content)
+  endif()
   if(content MATCHES "#include \"")
     message(FATAL_ERROR "${included}: only ${name} may include")
   endif()

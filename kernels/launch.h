@@ -116,6 +116,7 @@ struct posemb_extra {
 #define POSEMB_HAS_SUM_OUT       16u
 #define POSEMB_HAS_MEAN_OUT      32u
 #define POSEMB_HAS_RSTD_OUT      64u
+#define POSEMB_HAS_PLAIN_INDEX   128u
 
 struct posemb_launch {
     posemb_u64 ids_offset;

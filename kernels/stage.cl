@@ -2,9 +2,9 @@
  *
  * posemb_stage:        a work-group owns POSEMB_ROWS consecutive tokens.
  *                      Groups: ceil(tokens / POSEMB_ROWS).
- * posemb_stage_shared: a work-group owns POSEMB_ROWS batch rows of one column, which share their
- *                      position, so that its sinusoids are computed once.
- *                      Groups: length * ceil(batch / POSEMB_ROWS).
+ * posemb_stage_shared: a work-group owns POSEMB_ROWS batch rows of one column, or on CPUs without a norm of four columns
+ *                      (quads.clh), which share their positions, so that their sinusoids are computed once.
+ *                      Groups: ceil(length / columns) * ceil(batch / POSEMB_ROWS).
  * *_streamed:          the same with stores that bypass the cache.
  *
  * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
@@ -176,6 +176,8 @@ static POSEMB_INLINE posemb_memory posemb_load_blocks(global const uchar *row, u
 }
 
 #if POSEMB_CPU
+#include "quads.clh"
+
 /* CPUs read and write vectors at any element. */
 typedef float16 posemb_float_anywhere __attribute__((aligned(4)));
 typedef ushort16 posemb_ushort_anywhere __attribute__((aligned(2)));
@@ -338,8 +340,10 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 #include "norm_groups.clh"
 #endif
 #include "norm_stage.clh"
+#elif POSEMB_CPU
+#include "plain_rows.clh"
 #else
-#include "plain_stage.clh"
+#include "plain_groups.clh"
 #endif
 
 #if POSEMB_PROMPTS

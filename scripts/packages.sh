@@ -27,4 +27,4 @@ install_packages() {
 
 # What building the library and the command takes, and an OpenCL device for CPUs.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config ocl-icd-opencl-dev opencl-headers
-    pocl-opencl-icd libjansson-dev libxxhash-dev"
+    pocl-opencl-icd libjansson-dev libxxhash-dev libcairo2-dev fonts-dejavu-core"

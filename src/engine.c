@@ -333,6 +333,25 @@ static posemb_status load_file(const posemb_engine *engine, struct posemb__progr
                : tolerate(engine, "a file of the program cache is not used", &fault, error);
 }
 
+/* Once more where the driver fails: PoCL does so now and then when several processes build the same
+ * program at the same moment, since they share its own kernel cache. */
+static posemb_status build(const posemb_engine *engine, struct posemb__program *entry,
+                           posemb_error *error)
+{
+    posemb_error fault;
+    const posemb_status status = posemb__program_build(engine->context, engine->device, &entry->key,
+                                                       &entry->program, &fault);
+
+    if (status != POSEMB_BUILD_FAILED) {
+        if (error && status != POSEMB_OK)
+            *error = fault;
+        return status;
+    }
+    say(engine, POSEMB_LOG_WARNING, "trying once more: %s", fault.message);
+    return posemb__program_build(engine->context, engine->device, &entry->key, &entry->program,
+                                 error);
+}
+
 /* Get entry->program from the first place that has it. */
 static posemb_status obtain(const posemb_engine *engine, const struct posemb__offer *offer,
                             struct posemb__program *entry, posemb_origin *origin,
@@ -356,8 +375,7 @@ static posemb_status obtain(const posemb_engine *engine, const struct posemb__of
     }
     if (status == POSEMB_OK && !entry->program) {
         *origin = POSEMB_ORIGIN_SOURCE;
-        status = posemb__program_build(engine->context, engine->device, &entry->key,
-                                       &entry->program, error);
+        status = build(engine, entry, error);
     }
     if (status != POSEMB_OK)
         return status;

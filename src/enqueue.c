@@ -282,6 +282,22 @@ static struct posemb_extra extra_args(const posemb_extra_desc *desc,
     };
 }
 
+/* Whether every token has the position of its column, which is good, and nothing else is to be
+ * found out about it. */
+static bool has_plain_index(const posemb_desc *desc, const struct posemb__call *call,
+                            const posemb_args *args)
+{
+    const posemb_shape *shape = &call->shape;
+    const bool learned = desc->position_kind == POSEMB_LEARNED;
+    const int64_t first = learned ? 0 : POSEMB_POSITION_MIN;
+    const int64_t end = learned ? (int64_t)shape->position_rows : POSEMB_POSITION_MAX + 1;
+
+    return desc->positions == POSEMB_POSITIONS_INDEX && desc->padding == POSEMB_PADDING_NONE &&
+           !args->positions_out.mem && !args->lengths_out.mem && !args->mask_out.mem &&
+           shape->start + (int64_t)shape->past >= first &&
+           shape->start + (int64_t)shape->past + (int64_t)shape->length <= end;
+}
+
 /* What the caller wants beside the output. */
 static uint32_t written_args(const posemb_args *args)
 {
@@ -344,7 +360,8 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .id_type = (uint32_t)desc->id_type,
         .position_type = (uint32_t)desc->position_type,
         .padding_type = (uint32_t)desc->padding_type,
-        .has = written_args(args),
+        .has =
+            written_args(args) | (has_plain_index(desc, call, args) ? POSEMB_HAS_PLAIN_INDEX : 0),
         .groups = launch->groups,
         .turns = launch->turns,
         .chunk = launch->chunk,

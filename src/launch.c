@@ -27,16 +27,25 @@ static uint64_t turns_of(const struct posemb__launch_rule *rule, uint64_t groups
     return wanted < rule->turns ? wanted : rule->turns;
 }
 
+/* A group of the shared kernel is fast where all of its rows exist: columns of one batch row, or
+ * batch rows of one column. */
+static bool is_shared(const struct posemb__launch_rule *rule, const posemb_shape *shape)
+{
+    if (rule->columns > 1)
+        return shape->batch > 1 &&
+               (shape->length % rule->columns == 0 || shape->length >= (uint64_t)4 * rule->columns);
+    return shape->batch >= rule->rows &&
+           (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
+}
+
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
                                         const struct posemb__call *call)
 {
     const posemb_shape *shape = &call->shape;
-    /* A group of the shared kernel is fast where all of its batch rows exist. */
-    const bool shared =
-        rule->shares_positions && shape->batch >= rule->rows &&
-        (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
+    const bool shared = rule->shares_positions && is_shared(rule, shape);
     const bool streamed = rule->streams && call->out.bytes >= rule->stream_threshold;
-    const uint64_t groups = shared ? shape->length * posemb__divide_up_u64(shape->batch, rule->rows)
+    const uint64_t groups = shared ? posemb__divide_up_u64(shape->length, rule->columns) *
+                                         posemb__divide_up_u64(shape->batch, rule->rows)
                                    : posemb__divide_up_u64(call->tokens, rule->rows);
     enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;
 

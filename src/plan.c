@@ -20,6 +20,11 @@ static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
 /* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
 enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
 
+/* Columns whose sinusoids a CPU keeps for the batch rows that share them, in rows of so many
+ * channels at most; kernels/quads.clh and plain_rows.clh have the same. Those of longer rows are
+ * computed again, which costs less than the memory. */
+enum { CPU_QUAD = 4, CPU_KEPT_DIM = 2048 };
+
 /* Longest row of which every group counts the tokens itself, and columns of a chunk: measured on a
  * CPU. On a GPU every work-item of a group counts, so that both are small. */
 enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
@@ -28,12 +33,16 @@ enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 
  * rows are computed anew. On a CPU any row is kept in private memory. */
 enum { GPU_KEPT_MAX = 4096 };
 
-/* Groups of rows that a work-group of a norm takes one after the other: measured. */
-enum { CPU_NORM_TURNS = 8 };
+/* Groups of rows that a work-group takes one after the other: measured. */
+enum { CPU_TURNS = 8 };
 
-/* Whether the position of a token depends on its column alone, and so does what is done with it. */
-static bool shares_positions(const posemb_desc *desc)
+/* Whether the position of a token depends on its column alone, and so does what is done with it;
+ * and whether it is worth a kernel that makes use of it. */
+static bool shares_positions(const posemb_desc *desc, bool cpu)
 {
+    if (cpu && !posemb__has_norm(desc) && desc->position_kind == POSEMB_SINUSOIDAL &&
+        desc->dim > CPU_KEPT_DIM)
+        return false;
     return desc->padding == POSEMB_PADDING_NONE && desc->position_kind != POSEMB_NO_POSITION &&
            (desc->positions == POSEMB_POSITIONS_INDEX ||
             desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED);
@@ -104,7 +113,7 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
         .float_positions = posemb__has_float_positions(desc),
         .grid = desc->grid.axes != 0,
         .counts = posemb__counts_tokens(desc),
-        .shares_positions = shares_positions(desc),
+        .shares_positions = shares_positions(desc, cpu),
         .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
         .rows = cpu ? CPU_ROWS : GPU_ROWS,
     };
@@ -120,8 +129,9 @@ static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key 
 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
+        .columns = cpu && !posemb__has_norm(&plan->desc) ? CPU_QUAD : 1,
         .local_size = local_size_of(plan->engine, &plan->desc),
-        .turns = cpu && posemb__has_norm(&plan->desc) ? CPU_NORM_TURNS : 1,
+        .turns = cpu ? CPU_TURNS : 1,
         .compute_units = plan->engine->info.compute_units,
         .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED

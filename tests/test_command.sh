@@ -9,79 +9,7 @@ make_inputs=$build/tests/make_inputs
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-unset POSEMB_DEVICE
-export LC_ALL=C
-passed=0
-failed=0
-
-pass()
-{
-    passed=$((passed + 1))
-}
-
-fail()
-{
-    failed=$((failed + 1))
-    echo "FAILED: $*"
-}
-
-# holds WHAT COMMAND...: the command succeeds. lacks: it fails.
-holds()
-{
-    local what=$1
-    shift
-    if "$@" >/dev/null 2>&1; then pass; else fail "$what: $*"; fi
-}
-
-lacks()
-{
-    local what=$1
-    shift
-    if "$@" >/dev/null 2>&1; then fail "$what: $*"; else pass; fi
-}
-
-# run STATUS ARGUMENT...: posemb exits with the status; its output is in the files stdout and stderr.
-run()
-{
-    local wanted=$1 status=0
-    shift
-    last="posemb $*"
-    "$posemb" "$@" >stdout 2>stderr || status=$?
-    if [ "$status" -eq "$wanted" ]; then
-        pass
-    else
-        fail "$last: exit status $status, not $wanted; $(head -c 300 stderr)"
-    fi
-}
-
-# says stdout|stderr TEXT...: what the last run wrote there holds each text.
-says()
-{
-    local stream=$1 text
-    shift
-    for text in "$@"; do
-        if grep -qF -e "$text" "$stream"; then
-            pass
-        else
-            fail "$last: no \"$text\" on $stream: $(head -c 300 "$stream")"
-        fi
-    done
-}
-
-silent()
-{
-    if [ -s "$1" ]; then fail "$last: wrote to $1: $(head -c 300 "$1")"; else pass; fi
-}
-
-# usage NAME VALUE ARGUMENT...: refused as wrong usage; stderr has the name and the value.
-usage()
-{
-    local name=$1 value=$2
-    shift 2
-    run 2 "$@"
-    says stderr "$name" "$value"
-    silent stdout
-}
+. "$source/tests/command_checks.sh"
 
 encode()
 {
@@ -909,20 +837,72 @@ echo "-- bench"
 for value in 2x8 0x8x64 2x8x65537 2x8x64x 2x8x64x2 x -2x8x64 "" 65536x65536x1; do
     usage --shape "\"$value\"" bench --shape "$value"
 done
-run 0 bench --device 0 --shape 2x8x64 --json bench.jsonl
+usage "--table is" "\"f64\"" bench --shape 2x8x64 --table f64
+usage "--out is" "\"i8\"" bench --shape 2x8x64 --out i8
+usage "--ids is" "\"some\"" bench --shape 2x8x64 --ids some
+usage "--norm is of one case" "which needs --shape" bench --norm layer
+usage "--ids is of one case" --shape bench --quick --ids zipf
+usage --full "exclude each other" bench --quick --full
+usage --shape "exclude each other" bench --quick --shape 2x8x64
+usage --accuracy "exclude each other" bench --accuracy --rules
+usage "no such case" "multiples of 32 channels" bench --shape 2x8x65 --table q8_0
+usage "no such case" "without positions there is no rule" bench --shape 2x8x64 --position none --rule explicit
+usage "no such case" "reads no rows" bench --shape 2x8x64 --op table --table f16
+for value in 0 -1 nan 3601 1s ""; do
+    usage --seconds "\"$value\"" bench --shape 2x8x64 --seconds "$value"
+done
+run 0 bench --device all --shape 2x8x64 --seconds 0.02 --json bench.jsonl --csv bench.csv
 silent stderr
-says stdout "$name" "one enqueue:"
+says stdout "$name" "one enqueue:" "saves 1 launches"
 holds "each line is JSON" "$make_inputs" --json-lines bench.jsonl
-holds "nine cases" test "$(grep -c '"kind":"stage"' bench.jsonl)" -eq 9
+stage() { grep '"kind":"stage"' "${1:-bench.jsonl}"; }
+count() { stage | grep -c "$1"; }
+holds "the first line is that of the run" grep -q '"kind":"run"' <(head -n 1 bench.jsonl)
+for key in date version source kernel mode platform device device_type driver opencl_c compute_units \
+    global_memory max_allocation cache_size shape tuning os cpu cpus environment seed; do
+    holds "the run has $key" grep -q "\"$key\":" <(head -n 1 bench.jsonl)
+done
+lacks "a record names a folder" grep -q "$folder\|$build" bench.jsonl
+holds "nine cases" test "$(stage | wc -l)" -eq 9
 holds "one line on the enqueue" test "$(grep -c '"kind":"enqueue"' bench.jsonl)" -eq 1
-for key in schema device op shape dtype positions consumer rows statistic repeats seconds \
-    copy_seconds ratio_to_copy verified; do
-    holds "every case has $key" test "$(grep '"kind":"stage"' bench.jsonl | grep -c "\"$key\":")" -eq 9
+holds "every line belongs to the run" test "$(grep -o '"run":"[0-9a-f]*"' bench.jsonl | sort -u | wc -l)" -eq 1
+for key in schema run op shape table out position rule norm consumer rows ids bytes digest statistic \
+    repeats launches seconds median_seconds p90_seconds call_seconds event_seconds timing yardsticks \
+    ratios bytes_per_second copy_bytes_per_second; do
+    holds "every case has $key" test "$(count "\"$key\":")" -eq 9
 done
-holds "every case was verified" test "$(grep -c '"verified":true' bench.jsonl)" -eq 9
+holds "every case was verified" test "$(count '"verified":true')" -eq 9
+holds "no yardstick was wrong" test "$(count '"wrong"')" -eq 0
 for operation in encode add table; do
-    holds "$operation is measured" test "$(grep -c "\"op\":\"$operation\"" bench.jsonl)" -eq 3
+    holds "$operation is measured" test "$(count "\"op\":\"$operation\"")" -eq 3
 done
+for yardstick in '9 copy' '9 copy buffer' '3 gather' '6 gather + table' '3 unfused' '9 vendor sin'; do
+    holds "yardsticks: $yardstick" test "$(count "\"${yardstick#* }\":{")" -eq "${yardstick%% *}"
+done
+holds "the flat table has nine rows" test "$(wc -l <bench.csv)" -eq 10
+holds "of 35 columns" test "$(sed 's/"[^"]*"/text/g' bench.csv | awk -F, '{print NF}' | sort -u)" = 35
+run 0 bench --device 0 --shape 8x2x64 --table bf16 --out f16 --position learned --types row --norm layer \
+    --consumer reader --rows hot --ids zipf --seconds 0.02 --json one.jsonl
+holds "one case" test "$(stage one.jsonl | wc -l)" -eq 1
+holds "as it was chosen" grep -q '"shape":\[8,2,64\],"table":"bf16","out":"f16","position":"learned","types":true,"rule":"index","norm":"layer","consumer":"reader","rows":"hot","ids":"zipf"' one.jsonl
+holds "unfused it has four kernels" grep -q '"unfused":{[^}]*"launches":4' one.jsonl
+run 0 bench --device 0 --shape 100000x1000x4096 --op table --json one.jsonl
+says stdout "skipped: a buffer of"
+holds "what has no room is recorded" grep -q '"kind":"skip".*100000,1000,4096.*a buffer of' one.jsonl
+run 0 bench --device 0 --accuracy --json one.jsonl
+holds "accuracy: five methods at seven positions" test "$(grep -c '"kind":"accuracy"' one.jsonl)" -eq 35
+holds "posemb's errors are below 8e-8" test "$(grep -c '"method":"posemb".*"max_error":[0-7]\.[0-9]*e-8' one.jsonl)" -eq 7
+holds "a float angle is wrong at 10^6" grep -q '"method":"sin/cos","position":1000000,.*"max_error":0\.0' one.jsonl
+
+# An interrupt ends it, and what was measured is there.
+"$posemb" bench --device 0 --shape 2x8x64 --seconds 20 --json late.jsonl >stdout 2>stderr &
+until grep -q encode stdout || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+kill -INT $! && status=0
+wait $! || status=$?
+holds "an interrupt is a failure" test "$status" -eq 1
+says stderr "interrupted; what was measured until then is kept"
+holds "what was measured is there" "$make_inputs" --json-lines late.jsonl
+holds "and that it was cut off" grep -q '"what":"the rest","reason":"interrupted"' late.jsonl
 run 1 bench --device reference --shape 2x8x64
 says stderr "OpenCL device"
 run 1 bench --device 0 --shape 2x8x64 --json absent/bench.jsonl

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 static const struct posemb__launch_rule full_rule = {.rows = 8,
+                                                     .columns = 1,
                                                      .local_size = 4,
                                                      .shares_positions = true,
                                                      .streams = true,
@@ -36,6 +37,35 @@ static void test_a_group_owns_consecutive_tokens(void **state)
 
         assert_int_equal(launch.kernel, POSEMB__STAGE);
         assert_int_equal(launch.local_size, 4);
+        assert_int_equal(launch.global_size, rows[i].groups * 4);
+    }
+}
+
+static void test_tiles_of_columns_share_positions(void **state)
+{
+    static const struct {
+        uint64_t batch, length;
+        enum posemb__kernel kernel;
+        uint64_t groups;
+    } rows[] = {
+        {1, 4096, POSEMB__STAGE, 512},
+        {2, 4, POSEMB__STAGE_SHARED, 1},
+        {2, 3, POSEMB__STAGE, 1},
+        {2, 5, POSEMB__STAGE, 2},
+        {2, 15, POSEMB__STAGE, 4},
+        {2, 17, POSEMB__STAGE_SHARED, 5},
+        {8, 2048, POSEMB__STAGE_SHARED, 512},
+        {9, 2048, POSEMB__STAGE_SHARED, 1024},
+    };
+    struct posemb__launch_rule rule = full_rule;
+
+    (void)state;
+    rule.columns = 4;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct posemb__launch launch = launch_of(&rule, rows[i].batch, rows[i].length, 1);
+
+        assert_int_equal(launch.kernel, rows[i].kernel);
+        assert_int_equal(launch.groups, rows[i].groups);
         assert_int_equal(launch.global_size, rows[i].groups * 4);
     }
 }
@@ -124,7 +154,7 @@ static void test_long_rows_are_counted_by_chunks(void **state)
         {UINT64_C(0x1fffffffe), 1, 1 << 20, 8192},
     };
     const struct posemb__launch_rule rule = {
-        .rows = 8, .local_size = 1, .columns_in_launch = 4096, .chunk = 1024};
+        .rows = 8, .columns = 1, .local_size = 1, .columns_in_launch = 4096, .chunk = 1024};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -145,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_group_owns_consecutive_tokens),
         cmocka_unit_test(test_batch_rows_share_positions),
+        cmocka_unit_test(test_tiles_of_columns_share_positions),
         cmocka_unit_test(test_positions_of_their_own_are_not_shared),
         cmocka_unit_test(test_large_outputs_are_streamed),
         cmocka_unit_test(test_nothing_is_streamed_without_such_kernels),

@@ -50,6 +50,27 @@ cl_program __wrap_clCreateProgramWithBinary(cl_context context, cl_uint count,
     return __real_clCreateProgramWithBinary(context, count, devices, sizes, binaries, status, code);
 }
 
+/* How many builds are to fail from now on. */
+static unsigned failing_builds;
+
+cl_int __real_clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                             const char *options, void(CL_CALLBACK *done)(cl_program, void *),
+                             void *data);
+cl_int __wrap_clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                             const char *options, void(CL_CALLBACK *done)(cl_program, void *),
+                             void *data);
+
+cl_int __wrap_clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                             const char *options, void(CL_CALLBACK *done)(cl_program, void *),
+                             void *data)
+{
+    if (failing_builds > 0) {
+        failing_builds--;
+        return CL_BUILD_PROGRAM_FAILURE;
+    }
+    return __real_clBuildProgram(program, count, devices, options, done, data);
+}
+
 /* What an engine has said. */
 struct messages {
     unsigned warnings;
@@ -446,6 +467,31 @@ static void test_the_environment_decides_where_the_field_does_not(void **state)
     free(before);
 }
 
+static void test_a_build_that_fails_is_tried_once_more(void **state)
+{
+    struct messages messages;
+
+    failing_builds = 1;
+    assert_int_equal(run_plan(*state, POSEMB_CACHE_MEMORY, NULL, &table_desc, &messages),
+                     POSEMB_ORIGIN_SOURCE);
+    assert_warned(&messages, 1, "CL_BUILD_PROGRAM_FAILURE");
+}
+
+static void test_a_build_that_fails_twice_is_a_failure(void **state)
+{
+    struct messages messages;
+    posemb_engine *engine = make_engine(*state, POSEMB_CACHE_MEMORY, NULL, &messages);
+    posemb_plan *plan;
+    posemb_error error;
+
+    failing_builds = 2;
+    assert_int_equal(posemb_plan_create(engine, &table_desc, &plan, &error), POSEMB_BUILD_FAILED);
+    assert_null(plan);
+    assert_non_null(strstr(error.message, "CL_BUILD_PROGRAM_FAILURE"));
+    assert_int_equal(failing_builds, 0);
+    posemb_engine_destroy(engine);
+}
+
 static void test_without_a_home_there_is_a_warning(void **state)
 {
     const posemb_engine_options strict = {.cache = POSEMB_CACHE_STRICT};
@@ -784,6 +830,8 @@ int main(void)
         cmocka_unit_test(test_a_context_of_several_devices),
         cmocka_unit_test(test_the_default_folder_is_told),
         cmocka_unit_test(test_without_a_home_there_is_a_warning),
+        cmocka_unit_test(test_a_build_that_fails_is_tried_once_more),
+        cmocka_unit_test(test_a_build_that_fails_twice_is_a_failure),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

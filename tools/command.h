@@ -19,6 +19,7 @@ int command_report(int count, char **arguments);
 int command_sentences(int count, char **arguments);
 int command_table(int count, char **arguments);
 int command_verify(int count, char **arguments);
+int command_view(int count, char **arguments);
 
 /* Print "posemb: message" on standard error and return EXIT_FAILED. */
 int command_failed(const posemb_error *error);

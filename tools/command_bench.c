@@ -1,86 +1,151 @@
-/* posemb bench: the stage against plain copies of the same bytes, as a table and as JSON lines. */
+/* posemb bench: the stage against yardsticks, as a table and as records. */
 #include "bench.h"
+#include "bench_print.h"
+#include "bench_records.h"
 #include "command.h"
-#include "file_bytes.h"
 #include "first_call.h"
 #include "options.h"
-#include "selftest.h"
+#include "target.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls] "
-    "[--json "
-    "FILE]\n\n"
-    "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
-    "kernels of\n"
-    "several widths and store kinds; the best counts), interleaved in this process. Every element "
-    "of\n"
-    "the output is compared with the reference before and after; where one differs there is no "
-    "number\n"
-    "and the exit status is 1. Rows are cold: ids cycle over a table of 32000 rows, unless it "
-    "says\n"
-    "hot. With a reader, a kernel that reads the output follows both the stage and the copy.\n"
-    "Without --shape, the first calls of a process are measured too, with and without caches.\n\n"
-    "  --device  a number of posemb devices, name:SUBSTRING, or all; default $POSEMB_DEVICE, else "
-    "the\n"
-    "            first usable device\n"
-    "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
-    "  --rules       measure the position rules beside the index rule alone\n"
-    "  --parts       measure storage types, learned positions and norms beside the plain stage "
-    "alone\n"
-    "  --first-calls  measure the first calls of a process alone\n"
-    "  --json    write one JSON object a line; bench/README.md documents them\n";
+    "usage: posemb bench [--quick | --full | --shape BxSxD [WHAT ...]] [--device DEV|all]\n"
+    "                    [--json FILE] [--csv FILE]\n"
+    "       posemb bench --parts | --rules [--shape BxSxD] | --accuracy | --first-calls [...]\n\n"
+    "Measure the stage beside yardsticks, in turn in this process: the best copy of the same\n"
+    "bytes, the gather alone, the gather with a precomputed table of positions in one kernel,\n"
+    "a kernel for each step, and the vendor's sin and cos. Every element is compared with the\n"
+    "reference in the configuration that is measured, and every yardstick is checked; where bits\n"
+    "differ there is no number, and the exit status is 1. Without options, the usual cases of\n"
+    "models: some minutes. What has no room or would take too long is named and passed over.\n\n"
+    "  --device DEV    a number of posemb devices, name:SUBSTRING, or all (every device of every\n"
+    "                  platform); default $POSEMB_DEVICE, else the first usable device\n"
+    "  --quick         ten cases and the accuracy, within a minute\n"
+    "  --full          every shape, type, rule and kind of ids: an hour or more\n"
+    "  --shape BxSxD   batch x length x D; alone: nine cases of it, with one of these: that one\n"
+    "    --op encode|add|table         --table f32|f16|bf16|i8|q8_0|q4_0|...|q6_k\n"
+    "    --out f32|f16|bf16            --position sinusoidal|learned|none\n"
+    "    --rule index|explicit         --norm none|layer|rms\n"
+    "    --types none|row              --consumer none|reader\n"
+    "    --rows cold|hot               --ids unique|zipf|same\n"
+    "  --seconds S     of sampling each case, about: default 2, with --quick 0.5, with --full 4;\n"
+    "                  a slow device gets fewer samples, but five at least\n"
+    "  --parts         types, learned positions and norms beside the plain stage, alone\n"
+    "  --rules         the position rules beside the index rule, alone\n"
+    "  --accuracy      error and time of sine and cosine by position, alone\n"
+    "  --first-calls   the first calls of a process with and without caches, alone\n"
+    "  --json FILE     one JSON object a line; bench/README.md documents them\n"
+    "  --csv FILE      the cases as a flat table\n\n"
+    "Ctrl-C ends it; what was measured until then is written.\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES, OPTION_PARTS };
+enum {
+    OPTION_SHAPE = 512,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_FIRST_CALLS,
+    OPTION_RULES,
+    OPTION_PARTS,
+    OPTION_ACCURACY,
+    OPTION_QUICK,
+    OPTION_FULL,
+    OPTION_SECONDS,
+    OPTION_CHOICES /* what one configuration is made of, from here on */
+};
+
+/* The choices, in the order of `words`. */
+enum choice { OP, TABLE, OUT, POSITION, RULE, NORM, TYPES, CONSUMER, ROWS, IDS, CHOICES };
+
+static const struct {
+    const char *option;
+    const char *words[16]; /* NULL ends them */
+} choices[CHOICES] = {
+    [OP] = {"op", {"encode", "add", "table"}},
+    [TABLE] = {"table",
+               {"f32", "f16", "bf16", "i8", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k",
+                "q4_k", "q5_k", "q6_k"}},
+    [OUT] = {"out", {"f32", "f16", "bf16"}},
+    [POSITION] = {"position", {"sinusoidal", "learned", "none"}},
+    [RULE] = {"rule", {"index", "explicit"}},
+    [NORM] = {"norm", {"none", "layer", "rms"}},
+    [TYPES] = {"types", {"none", "row"}},
+    [CONSUMER] = {"consumer", {"none", "reader"}},
+    [ROWS] = {"rows", {"cold", "hot"}},
+    [IDS] = {"ids", {"unique", "zipf", "same"}},
+};
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {"shape", required_argument, NULL, OPTION_SHAPE},
+    {"quick", no_argument, NULL, OPTION_QUICK},
+    {"full", no_argument, NULL, OPTION_FULL},
+    {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
+    {"accuracy", no_argument, NULL, OPTION_ACCURACY},
     {"json", required_argument, NULL, OPTION_JSON},
+    {"csv", required_argument, NULL, OPTION_CSV},
+    {"op", required_argument, NULL, OPTION_CHOICES + OP},
+    {"table", required_argument, NULL, OPTION_CHOICES + TABLE},
+    {"out", required_argument, NULL, OPTION_CHOICES + OUT},
+    {"position", required_argument, NULL, OPTION_CHOICES + POSITION},
+    {"rule", required_argument, NULL, OPTION_CHOICES + RULE},
+    {"norm", required_argument, NULL, OPTION_CHOICES + NORM},
+    {"types", required_argument, NULL, OPTION_CHOICES + TYPES},
+    {"consumer", required_argument, NULL, OPTION_CHOICES + CONSUMER},
+    {"rows", required_argument, NULL, OPTION_CHOICES + ROWS},
+    {"ids", required_argument, NULL, OPTION_CHOICES + IDS},
     {NULL, 0, NULL, 0}};
-
-static const struct bench_case default_cases[] = {
-    {POSEMB_ENCODE, 8, 2048, 1024, false, false, false},
-    {POSEMB_ENCODE, 8, 2048, 1024, true, false, false},
-    {POSEMB_ENCODE, 1, 8192, 1024, false, false, false},
-    {POSEMB_ENCODE, 8, 2048, 1024, false, true, false},
-    {POSEMB_ENCODE, 8, 2048, 1024, false, false, true},
-    {POSEMB_ADD, 8, 2048, 1024, false, false, false},
-    {POSEMB_TABLE, 1, 8192, 1024, false, false, false},
-    {POSEMB_ENCODE, 32, 512, 768, false, true, false},
-    {POSEMB_ENCODE, 1, 2048, 512, false, true, false},
-    {POSEMB_ENCODE, 8, 1, 1024, false, true, false},
-};
-enum { DEFAULT_CASES = sizeof default_cases / sizeof *default_cases };
 
 struct bench_options {
     const char *device;
     const char *json;
+    const char *csv;
+    enum bench_mode mode;
+    double seconds; /* 0: the mode's */
     bool has_shape;
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
     bool parts;       /* likewise */
+    bool accuracy;    /* likewise */
+    bool has_choice;
+    int choice[CHOICES]; /* 1 + the place of the word; 0: not given */
     uint32_t shape[3];
 };
 
 /* Everything one run of the command collects. */
 struct report {
     const struct bench_options *options;
-    struct file_output *output; /* NULL: no JSON */
-    bool has_lines;             /* at least one was written */
+    struct bench_records records;
+    struct bench *bench; /* of the device that is measured */
     posemb_error error;
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* The next one ends the process. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- Options */
 
 /* "BxSxD", each a whole number from 1. */
 static bool parse_shape(const char *text, uint32_t shape[3])
@@ -101,6 +166,171 @@ static bool parse_shape(const char *text, uint32_t shape[3])
     return shape[2] <= POSEMB_DIM_MAX && (uint64_t)shape[0] * shape[1] <= (uint64_t)1 << 28;
 }
 
+/* Exclusive ones that were given. */
+static int count_kinds(const struct bench_options *options)
+{
+    return options->first_calls + options->rules + options->parts + options->accuracy +
+           (options->mode == BENCH_QUICK) + (options->mode == BENCH_FULL) +
+           (options->has_shape && !options->parts && !options->rules);
+}
+
+static struct bench_case chosen_case(const struct bench_options *options)
+{
+    const int *choice = options->choice;
+
+    return (struct bench_case){
+        .operation = (posemb_operation)choice[OP],
+        .batch = options->shape[0],
+        .length = options->shape[1],
+        .dim = options->shape[2],
+        .table = (posemb_storage)choice[TABLE],
+        .out = (posemb_storage)choice[OUT],
+        .position_kind = (posemb_position_kind)choice[POSITION],
+        .rule = choice[RULE] == 2 ? BENCH_EXPLICIT : BENCH_INDEX,
+        .norm = (posemb_norm)choice[NORM],
+        .types = choice[TYPES] == 2,
+        .with_reader = choice[CONSUMER] == 2,
+        .hot_rows = choice[ROWS] == 2,
+        .ids = (enum bench_ids)(choice[IDS] ? choice[IDS] - 1 : 0),
+    };
+}
+
+static int check(const char *command, const struct bench_options *options)
+{
+    const struct bench_case chosen = chosen_case(options);
+
+    if (count_kinds(options) > 1)
+        return command_usage(command, "--quick, --full, --shape (but with --parts or --rules), "
+                                      "--parts, --rules, --accuracy and --first-calls exclude "
+                                      "each other");
+    for (int i = 0; i < CHOICES; i++)
+        if (options->choice[i] && (!options->has_shape || options->parts || options->rules))
+            return command_usage(command, "--%s is of one case, which needs --shape",
+                                 choices[i].option);
+    if (options->has_choice && bench_case_fault(&chosen))
+        return command_usage(command, "there is no such case: %s", bench_case_fault(&chosen));
+    return EXIT_DONE;
+}
+
+static int take_choice(const char *command, int which, const char *text,
+                       struct bench_options *options)
+{
+    options->has_choice = true;
+    return parse_word(command, choices[which].option, choices[which].words, text,
+                      &options->choice[which]);
+}
+
+static int take(const char *command, int letter, struct bench_options *options)
+{
+    switch (letter) {
+    case OPTION_DEVICE:
+        options->device = optarg;
+        return EXIT_DONE;
+    case OPTION_JSON:
+        options->json = optarg;
+        return EXIT_DONE;
+    case OPTION_CSV:
+        options->csv = optarg;
+        return EXIT_DONE;
+    case OPTION_FIRST_CALLS:
+        options->first_calls = true;
+        return EXIT_DONE;
+    case OPTION_RULES:
+        options->rules = true;
+        return EXIT_DONE;
+    case OPTION_PARTS:
+        options->parts = true;
+        return EXIT_DONE;
+    case OPTION_ACCURACY:
+        options->accuracy = true;
+        return EXIT_DONE;
+    case OPTION_QUICK:
+    case OPTION_FULL:
+        if (options->mode != BENCH_DEFAULT)
+            return command_usage(command, "--quick and --full exclude each other");
+        options->mode = letter == OPTION_QUICK ? BENCH_QUICK : BENCH_FULL;
+        return EXIT_DONE;
+    case OPTION_SECONDS:
+        if (parse_double(optarg, 0.001, 3600.0, &options->seconds))
+            return EXIT_DONE;
+        return command_usage(command, "--seconds is \"%s\", not a number from 0.001 to 3600",
+                             optarg);
+    case OPTION_SHAPE:
+        options->has_shape = true;
+        if (parse_shape(optarg, options->shape))
+            return EXIT_DONE;
+        return command_usage(command,
+                             "--shape is \"%s\", not BxSxD with D up to 65536 and up to 2^28 "
+                             "tokens",
+                             optarg);
+    default:
+        if (letter >= OPTION_CHOICES)
+            return take_choice(command, letter - OPTION_CHOICES, optarg, options);
+        return command_usage(command, "the options are wrong");
+    }
+}
+
+static int parse(int count, char **arguments, struct bench_options *options)
+{
+    int letter;
+
+    memset(options, 0, sizeof *options);
+    optind = 1;
+    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
+        int status;
+
+        if (letter == OPTION_HELP || letter == 'h') {
+            fputs(help, stdout);
+            return -1;
+        }
+        status = take(arguments[0], letter, options);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (optind < count)
+        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    return check(arguments[0], options);
+}
+
+/* ---- Kinds of measurement, each of one device */
+
+static int write_failed(const struct report *report)
+{
+    return command_failed(&report->records.error);
+}
+
+/* What a failed measurement is to the run: interrupted, or an error that is told and recorded. */
+static int measurement_failed(struct report *report, const char *what)
+{
+    bench_print_progress(NULL, 0, 0);
+    if (interrupted)
+        return EXIT_FAILED;
+    command_failed(&report->error);
+    if (bench_records_skip(&report->records, what, report->error.message) != POSEMB_OK)
+        return write_failed(report);
+    return EXIT_FAILED;
+}
+
+static int run_case(struct report *report, const struct bench_case *bench_case, size_t number,
+                    size_t count)
+{
+    struct bench_result result;
+    char words[BENCH_WORDS];
+    posemb_status status;
+
+    bench_case_words(bench_case, words);
+    bench_print_progress(words, number, count);
+    if (bench_run(report->bench, NULL, bench_case, &result, &report->error) != POSEMB_OK)
+        return measurement_failed(report, words);
+    bench_print_progress(NULL, 0, 0);
+    bench_print_case(bench_case, &result);
+    status = result.skipped ? bench_records_skip(&report->records, words, result.skipped)
+                            : bench_records_stage(&report->records, bench_case, &result);
+    if (status != POSEMB_OK)
+        return write_failed(report);
+    return result.differing > 0 || result.wrong ? EXIT_FAILED : EXIT_DONE;
+}
+
 /* All operations and kinds of positions and consumers of one shape. */
 static size_t cases_of_shape(const uint32_t shape[3], struct bench_case *cases)
 {
@@ -108,112 +338,86 @@ static size_t cases_of_shape(const uint32_t shape[3], struct bench_case *cases)
 
     for (int operation = POSEMB_ENCODE; operation <= POSEMB_TABLE; operation++)
         for (int variant = 0; variant < 3; variant++)
-            cases[count++] = (struct bench_case){.operation = (posemb_operation)operation,
-                                                 .batch = shape[0],
-                                                 .length = shape[1],
-                                                 .dim = shape[2],
-                                                 .explicit_positions = variant == 1,
-                                                 .with_reader = variant == 2};
+            cases[count++] =
+                (struct bench_case){.operation = (posemb_operation)operation,
+                                    .batch = shape[0],
+                                    .length = shape[1],
+                                    .dim = shape[2],
+                                    .rule = variant == 1 ? BENCH_EXPLICIT : BENCH_INDEX,
+                                    .with_reader = variant == 2};
     return count;
 }
 
-static json_t *to_json(const posemb_device_info *info, const struct bench_case *bench_case,
-                       const struct bench_result *result)
+static int run_cases(struct report *report)
 {
-    json_t *object = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:s, s:s}", "schema", 1, "kind",
-        "stage", "device", info->name, "platform", info->platform_name, "driver", info->driver,
-        "op", operation_name(bench_case->operation), "shape", (int)bench_case->batch,
-        (int)bench_case->length, (int)bench_case->dim, "dtype", "f32", "positions",
-        bench_case->explicit_positions ? "explicit" : "index", "consumer",
-        bench_case->with_reader ? "reader" : "none", "rows", bench_case->hot_rows ? "hot" : "cold");
+    const struct bench_options *options = report->options;
+    static struct bench_case cases[BENCH_CASES_MAX];
+    size_t count;
+    int worst = EXIT_DONE;
 
-    json_object_set_new(object, "verified", json_boolean(result->verified));
-    json_object_set_new(object, "differing", json_integer((json_int_t)result->differing));
-    if (!result->verified)
-        return object;
-    json_object_update_new(
-        object,
-        json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s}", "statistic", "min", "repeats",
-                  (int)result->repeats, "launches", (int)result->launches, "seconds",
-                  result->seconds, "copy_seconds", result->copy_seconds, "ratio_to_copy",
-                  result->ratio_to_copy, "median_seconds", result->median_seconds,
-                  "copy_median_seconds", result->copy_median_seconds, "copy", result->copy));
-    return object;
+    if (!options->has_shape) {
+        count = bench_list(options->mode, cases);
+    } else if (options->has_choice) {
+        cases[0] = chosen_case(options);
+        count = 1;
+    } else {
+        count = cases_of_shape(options->shape, cases);
+    }
+    bench_print_header();
+    for (size_t i = 0; i < count && !interrupted; i++) {
+        const int status = run_case(report, &cases[i], i + 1, count);
+
+        worst = status > worst ? status : worst;
+    }
+    return worst;
 }
 
-/* One line of JSON; takes `object`. */
-static posemb_status write_line(struct report *report, json_t *object)
+static int run_overhead(struct report *report, posemb_session *session)
 {
-    posemb_status status = POSEMB_OK;
-    char *text = NULL;
-
-    if (report->output)
-        text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    if (text)
-        status = file_output_write(report->output, text, strlen(text), &report->error);
-    if (text && status == POSEMB_OK)
-        status = file_output_write(report->output, "\n", 1, &report->error);
-    report->has_lines = report->has_lines || text;
-    free(text);
-    json_decref(object);
-    return status;
-}
-
-static void print_case(const struct bench_case *bench_case, const struct bench_result *result)
-{
-    char shape[40];
-
-    snprintf(shape, sizeof shape, "[%" PRIu32 ",%" PRIu32 ",%" PRIu32 "]", bench_case->batch,
-             bench_case->length, bench_case->dim);
-    printf("  %-6s %-16s %-8s %-6s %-4s ", operation_name(bench_case->operation), shape,
-           bench_case->explicit_positions ? "explicit" : "index",
-           bench_case->with_reader ? "reader" : "none", bench_case->hot_rows ? "hot" : "cold");
-    if (result->verified)
-        printf("%10.1f us %10.1f us  %5.2f  %s\n", result->seconds * 1e6,
-               result->copy_seconds * 1e6, result->ratio_to_copy, result->copy);
-    else
-        printf("MISMATCH: %zu values differ from the reference; no number\n", result->differing);
-    fflush(stdout);
-}
-
-static int run_case(const struct target *target, const struct bench_case *bench_case,
-                    struct report *report)
-{
-    const posemb_device_info *info = posemb_session_device(target->session);
-    struct bench_result result;
-
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r  measuring %s [%" PRIu32 ",%" PRIu32 ",%" PRIu32 "] ...\033[K\r",
-                operation_name(bench_case->operation), bench_case->batch, bench_case->length,
-                bench_case->dim);
-    if (bench_run(target->session, bench_case, &result, &report->error) != POSEMB_OK)
-        return command_failed(&report->error);
-    print_case(bench_case, &result);
-    if (write_line(report, to_json(info, bench_case, &result)) != POSEMB_OK)
-        return command_failed(&report->error);
-    return result.verified ? EXIT_DONE : EXIT_FAILED;
-}
-
-static int run_overhead(const struct target *target, struct report *report)
-{
-    const posemb_device_info *info = posemb_session_device(target->session);
     struct bench_overhead overhead;
     double share;
 
-    if (bench_overhead_run(target->session, &overhead, &report->error) != POSEMB_OK)
-        return command_failed(&report->error);
+    if (bench_overhead_run(session, &overhead, &report->error) != POSEMB_OK)
+        return measurement_failed(report, "the cost of an enqueue");
     share = overhead.enqueue_seconds - overhead.raw_seconds;
     printf("  one enqueue: %.2f us, the same OpenCL calls by hand %.2f us: the library's share is "
            "%.2f us\n",
            overhead.enqueue_seconds * 1e6, overhead.raw_seconds * 1e6, share * 1e6);
-    if (write_line(report, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "schema",
-                                     1, "kind", "enqueue", "device", info->name, "platform",
-                                     info->platform_name, "driver", info->driver, "statistic",
-                                     "median", "repeats", (int)overhead.repeats, "seconds",
-                                     overhead.enqueue_seconds, "raw_seconds", overhead.raw_seconds,
-                                     "library_seconds", share)) != POSEMB_OK)
-        return command_failed(&report->error);
+    if (bench_records_add(&report->records, "enqueue",
+                          json_pack("{s:s, s:i, s:f, s:f, s:f}", "statistic", "median", "repeats",
+                                    (int)overhead.repeats, "seconds", overhead.enqueue_seconds,
+                                    "raw_seconds", overhead.raw_seconds, "library_seconds",
+                                    share)) != POSEMB_OK)
+        return write_failed(report);
+    return EXIT_DONE;
+}
+
+static int run_accuracy(struct report *report)
+{
+    struct bench_accuracy accuracy;
+
+    bench_print_progress("the accuracy of sine and cosine", 1, 1);
+    if (bench_accuracy_run(report->bench, &accuracy, &report->error) != POSEMB_OK)
+        return measurement_failed(report, "accuracy");
+    bench_print_progress(NULL, 0, 0);
+    bench_print_accuracy(&accuracy);
+    for (int m = 0; m < BENCH_METHODS; m++) {
+        if (!accuracy.built[m]) {
+            if (bench_records_skip(&report->records, bench_method_names[m],
+                                   "the driver does not build it") != POSEMB_OK)
+                return write_failed(report);
+            continue;
+        }
+        for (int p = 0; p < BENCH_ACCURACY_POSITIONS; p++)
+            if (bench_records_add(
+                    &report->records, "accuracy",
+                    json_pack("{s:s, s:I, s:i, s:f, s:f, s:f}", "method", bench_method_names[m],
+                              "position", (json_int_t)bench_accuracy_positions[p], "dim",
+                              BENCH_ACCURACY_DIM, "max_error", accuracy.error[m][p], "seconds",
+                              accuracy.seconds[m], "ratio_to_posemb",
+                              accuracy.seconds[m] / accuracy.seconds[0])) != POSEMB_OK)
+                return write_failed(report);
+    }
     return EXIT_DONE;
 }
 
@@ -224,246 +428,263 @@ static const char *const origin_names[] = {
     [POSEMB_ORIGIN_BLOB] = "blob",
 };
 
-static int run_first_calls(const struct target *target, struct report *report)
+static posemb_status write_first_call(struct report *report, const struct first_call_line *line)
 {
-    const posemb_device_info *info = posemb_session_device(target->session);
+    const struct bench_first_call *result = &line->result;
+
+    return bench_records_add(
+        &report->records, "first call",
+        json_pack("{s:s, s:s, s:b, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "caches", line->name,
+                  "origin", origin_names[result->origin], "warm_up", line->warm_up, "statistic",
+                  "median", "processes", line->processes, "plan_seconds", result->plan_seconds,
+                  "warmup_seconds", result->warmup_seconds, "first_seconds", result->first_seconds,
+                  "second_seconds", result->second_seconds, "steady_seconds",
+                  result->steady_seconds));
+}
+
+static int run_first_calls(struct report *report, size_t device)
+{
     struct first_call_line lines[FIRST_CALL_LINES_MAX];
     size_t count;
 
-    if (first_call_measure(info->index, lines, &count, &report->error) != POSEMB_OK)
-        return command_failed(&report->error);
+    if (first_call_measure(device, lines, &count, &report->error) != POSEMB_OK)
+        return measurement_failed(report, "first calls");
     printf("  first calls of a process, encode [8,128,1024], medians of 5 to 15 processes\n"
-           "  %-30s %10s %10s %10s %10s %10s %12s\n",
-           "", "plan", "warm-up", "1st launch", "2nd launch", "steady", "2nd/steady");
+           "  %-28s %9s %9s %9s %9s %9s %7s\n",
+           "", "plan", "warm-up", "1st", "2nd", "steady", "2nd/st.");
     for (size_t i = 0; i < count; i++) {
         const struct bench_first_call *result = &lines[i].result;
 
-        printf("  %-30s %7.1f ms ", lines[i].name, result->plan_seconds * 1e3);
+        printf("  %-28s %6.1f ms ", lines[i].name, result->plan_seconds * 1e3);
         if (lines[i].warm_up)
-            printf("%7.1f ms ", result->warmup_seconds * 1e3);
+            printf("%6.1f ms ", result->warmup_seconds * 1e3);
         else
-            printf("%10s ", "-");
-        printf("%7.2f ms %7.2f ms %7.2f ms %12.2f\n", result->first_seconds * 1e3,
+            printf("%9s ", "-");
+        printf("%6.2f ms %6.2f ms %6.2f ms %7.2f\n", result->first_seconds * 1e3,
                result->second_seconds * 1e3, result->steady_seconds * 1e3,
                result->second_seconds / result->steady_seconds);
-        if (write_line(
-                report,
-                json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:f, s:f, s:f, "
-                          "s:f, s:f}",
-                          "schema", 1, "kind", "first call", "device", info->name, "platform",
-                          info->platform_name, "driver", info->driver, "caches", lines[i].name,
-                          "origin", origin_names[result->origin], "warm_up", lines[i].warm_up,
-                          "statistic", "median", "processes", lines[i].processes, "plan_seconds",
-                          result->plan_seconds, "warmup_seconds", result->warmup_seconds,
-                          "first_seconds", result->first_seconds, "second_seconds",
-                          result->second_seconds, "steady_seconds", result->steady_seconds)) !=
-            POSEMB_OK)
-            return command_failed(&report->error);
+        if (write_first_call(report, &lines[i]) != POSEMB_OK)
+            return write_failed(report);
     }
     return EXIT_DONE;
 }
 
-static int run_rules(const struct target *target, const uint32_t shape[3], struct report *report)
+/* "rule" or "part" lines. */
+static posemb_status write_group(struct report *report, const char *kind, const uint32_t shape[3],
+                                 const struct bench_group *group)
 {
-    const posemb_device_info *info = posemb_session_device(target->session);
-    struct bench_rules rules;
+    posemb_status status = POSEMB_OK;
 
-    if (bench_rules_run(target->session, shape[0], shape[1], shape[2], &rules, &report->error) !=
-        POSEMB_OK)
-        return command_failed(&report->error);
-    printf("  position rules, encode [%" PRIu32 ",%" PRIu32 ",%" PRIu32 "], / index positions\n",
-           shape[0], shape[1], shape[2]);
-    if (rules.differing > 0) {
-        printf("MISMATCH: %zu values differ from the reference; no number\n", rules.differing);
-        return EXIT_FAILED;
-    }
-    for (size_t i = 0; i < BENCH_RULES; i++) {
-        const double ratio = rules.seconds[i] / rules.seconds[0];
+    for (size_t i = 0; status == POSEMB_OK && group->differing == 0 && i < group->count; i++) {
+        json_t *object = json_pack(
+            "{s:[i,i,i], s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "shape", (int)shape[0], (int)shape[1],
+            (int)shape[2], kind, group->name[i], "rows", "cold", "statistic", "min", "repeats",
+            (int)group->repeats, "launches", (int)group->kernels[i], "seconds", group->seconds[i],
+            strcmp(kind, "rule") == 0 ? "ratio_to_index" : "ratio_to_plain",
+            group->seconds[i] / group->seconds[0]);
 
-        printf("  %-30s %10.1f us  %5.2f  %s\n", rules.name[i], rules.seconds[i] * 1e6, ratio,
-               rules.launches[i] > 1 ? "2 launches" : "");
-        if (write_line(
-                report,
-                json_pack("{s:i, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:i, s:i, s:f, s:f}",
-                          "schema", 1, "kind", "rule", "device", info->name, "platform",
-                          info->platform_name, "driver", info->driver, "shape", (int)shape[0],
-                          (int)shape[1], (int)shape[2], "rule", rules.name[i], "statistic", "min",
-                          "repeats", (int)rules.repeats, "launches", (int)rules.launches[i],
-                          "seconds", rules.seconds[i], "ratio_to_index", ratio)) != POSEMB_OK)
-            return command_failed(&report->error);
+        if (group->copy_seconds[i] > 0.0)
+            json_object_update_new(object, json_pack("{s:f, s:f}", "copy_seconds",
+                                                     group->copy_seconds[i], "ratio_to_copy",
+                                                     group->seconds[i] / group->copy_seconds[i]));
+        status = bench_records_add(&report->records, kind, object);
     }
-    fflush(stdout);
-    return EXIT_DONE;
+    return status;
 }
 
-static int run_all_rules(const struct target *target, struct report *report)
+static int run_group(struct report *report, bool of_rules, const uint32_t shape[3])
 {
-    static const uint32_t shapes[][3] = {{8, 2048, 1024}, {1, 32768, 1024}, {1, 131072, 1024}};
-    int worst = EXIT_DONE;
+    struct bench_group group;
+    const char *title = of_rules ? "position rules" : "parts of the stage";
+    const posemb_status status =
+        of_rules ? bench_rules_run(report->bench, shape, &group, &report->error)
+                 : bench_parts_run(report->bench, shape, &group, &report->error);
 
-    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
-        worst = run_rules(target, shapes[i], report);
-    return worst;
+    if (status != POSEMB_OK)
+        return measurement_failed(report, title);
+    bench_print_group(title, shape, &group);
+    if (write_group(report, of_rules ? "rule" : "part", shape, &group) != POSEMB_OK)
+        return write_failed(report);
+    return group.differing == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int run_parts(const struct target *target, const uint32_t shape[3], struct report *report)
+static int run_groups(struct report *report, bool of_rules)
 {
-    const posemb_device_info *info = posemb_session_device(target->session);
-    struct bench_parts parts;
-
-    if (bench_parts_run(target->session, shape[0], shape[1], shape[2], &parts, &report->error) !=
-        POSEMB_OK)
-        return command_failed(&report->error);
-    printf("  parts of the stage, encode [%" PRIu32 ",%" PRIu32 ",%" PRIu32
-           "], cold rows; / copy of the same bytes, / the plain stage\n",
-           shape[0], shape[1], shape[2]);
-    if (parts.differing > 0) {
-        printf("MISMATCH: %zu values differ from the reference; no number\n", parts.differing);
-        return EXIT_FAILED;
-    }
-    for (size_t i = 0; i < parts.count; i++) {
-        const double to_copy = parts.seconds[i] / parts.copy_seconds[i];
-        const double to_plain = parts.seconds[i] / parts.seconds[0];
-
-        printf("  %-32s %10.1f us %10.1f us  %5.2f  %5.2f\n", parts.name[i], parts.seconds[i] * 1e6,
-               parts.copy_seconds[i] * 1e6, to_copy, to_plain);
-        if (write_line(
-                report,
-                json_pack("{s:i, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:s, s:i, s:f, s:f, s:f, "
-                          "s:f}",
-                          "schema", 1, "kind", "part", "device", info->name, "platform",
-                          info->platform_name, "driver", info->driver, "shape", (int)shape[0],
-                          (int)shape[1], (int)shape[2], "part", parts.name[i], "rows", "cold",
-                          "statistic", "min", "repeats", (int)parts.repeats, "seconds",
-                          parts.seconds[i], "copy_seconds", parts.copy_seconds[i], "ratio_to_copy",
-                          to_copy, "ratio_to_plain", to_plain)) != POSEMB_OK)
-            return command_failed(&report->error);
-    }
-    fflush(stdout);
-    return EXIT_DONE;
-}
-
-static int run_all_parts(const struct target *target, struct report *report)
-{
-    static const uint32_t shapes[][3] = {
+    static const uint32_t rules_shapes[][3] = {
+        {8, 2048, 1024}, {1, 32768, 1024}, {1, 131072, 1024}};
+    static const uint32_t parts_shapes[][3] = {
         {8, 2048, 1024}, {32, 512, 768}, {32, 512, 384}, {32, 128, 384}};
+    const size_t count = of_rules ? sizeof rules_shapes / sizeof *rules_shapes
+                                  : sizeof parts_shapes / sizeof *parts_shapes;
     int worst = EXIT_DONE;
 
-    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
-        worst = run_parts(target, shapes[i], report);
+    for (size_t i = 0; !interrupted && i < count; i++) {
+        bench_print_progress(of_rules ? "position rules" : "parts of the stage", i + 1, count);
+        worst |= run_group(report, of_rules, of_rules ? rules_shapes[i] : parts_shapes[i]);
+    }
     return worst;
 }
 
-static int bench_target(const struct target *target, void *context)
+/* ---- Devices */
+
+static int run_kinds(struct report *report, posemb_session *session)
 {
-    struct report *report = context;
-    struct bench_case cases[DEFAULT_CASES];
-    size_t count = DEFAULT_CASES;
+    const struct bench_options *options = report->options;
+    const size_t device = posemb_session_device(session)->index;
+    const bool full = options->mode == BENCH_FULL;
     int worst = EXIT_DONE;
 
-    if (!target->session) {
-        fprintf(stderr,
-                "posemb: the reference is a definition, not a thing to measure; bench needs "
-                "an OpenCL device\n");
+    if (options->first_calls)
+        return run_first_calls(report, device);
+    if ((options->rules || options->parts) && options->has_shape)
+        return run_group(report, options->rules, options->shape);
+    if (options->rules || options->parts)
+        return run_groups(report, options->rules);
+    if (options->accuracy)
+        return run_accuracy(report);
+    worst = run_cases(report);
+    if (!interrupted)
+        worst |= run_overhead(report, session);
+    if (!interrupted && !options->has_shape)
+        worst |= run_accuracy(report);
+    if (!interrupted && full)
+        worst |= run_groups(report, true);
+    if (!interrupted && full)
+        worst |= run_groups(report, false);
+    if (!interrupted && full)
+        worst |= run_first_calls(report, device);
+    return worst;
+}
+
+static const char *mode_word(const struct bench_options *options)
+{
+    if (options->has_shape || options->first_calls || options->rules || options->parts ||
+        options->accuracy)
+        return "custom";
+    if (options->mode == BENCH_QUICK)
+        return "quick";
+    return options->mode == BENCH_FULL ? "full" : "default";
+}
+
+/* Seconds of a case, and when it is passed over; slow devices get few samples, five at least. */
+static struct bench_settings settings_of(const struct bench_options *options)
+{
+    struct bench_settings settings = {.seconds = 2.0,
+                                      .limit_seconds = 60.0,
+                                      .yardsticks = BENCH_ALL_YARDSTICKS,
+                                      .twice = true,
+                                      .stop = &interrupted};
+
+    if (options->mode == BENCH_QUICK) {
+        settings.seconds = 0.5;
+        settings.limit_seconds = 10.0;
+        settings.twice = false;
+    } else if (options->mode == BENCH_FULL) {
+        settings.seconds = 4.0;
+        settings.limit_seconds = 300.0;
+    }
+    if (options->seconds > 0.0) {
+        settings.seconds = options->seconds;
+        if (settings.limit_seconds < 5.0 * options->seconds)
+            settings.limit_seconds = 5.0 * options->seconds;
+    }
+    return settings;
+}
+
+static int run_session(struct report *report, posemb_session *session)
+{
+    const struct bench_settings settings = settings_of(report->options);
+    const posemb_device_info *info = posemb_session_device(session);
+    int status;
+
+    printf("%s (%s)\n", info->name, info->platform_name);
+    if (bench_records_run(&report->records, info, session, mode_word(report->options)) != POSEMB_OK)
+        return write_failed(report);
+    if (bench_create(session, &settings, &report->bench, &report->error) != POSEMB_OK)
+        return measurement_failed(report, "everything");
+    status = run_kinds(report, session);
+    bench_destroy(report->bench);
+    report->bench = NULL;
+    return status;
+}
+
+/* A benchmark of many descriptions would drive the programs of others out of the cache on disk:
+ * it has none of its own. */
+static int run_one(struct report *report, const char *selector)
+{
+    struct target target;
+    int status;
+
+    if (target_open(selector, POSEMB_CACHE_MEMORY, &target, &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    if (!target.session) {
+        fprintf(stderr, "posemb: the reference is a definition, not a thing to measure; bench "
+                        "needs an OpenCL device\n");
         return EXIT_FAILED;
     }
-    if (report->options->first_calls) {
-        printf("%s\n", target_name(target));
-        return run_first_calls(target, report);
-    }
-    if (report->options->rules) {
-        printf("%s\n", target_name(target));
-        return run_all_rules(target, report);
-    }
-    if (report->options->parts) {
-        printf("%s\n", target_name(target));
-        return report->options->has_shape ? run_parts(target, report->options->shape, report)
-                                          : run_all_parts(target, report);
-    }
-    memcpy(cases, default_cases, sizeof cases);
-    if (report->options->has_shape)
-        count = cases_of_shape(report->options->shape, cases);
-    printf("%s\n  %-6s %-16s %-8s %-6s %-4s %13s %13s  %5s  %s\n", target_name(target), "op",
-           "shape", "position", "reader", "rows", "stage", "copy", "ratio", "best copy");
-    for (size_t i = 0; i < count; i++) {
-        const int status = run_case(target, &cases[i], report);
-        worst = status > worst ? status : worst;
-    }
-    if (worst == EXIT_DONE)
-        worst = run_overhead(target, report);
-    if (worst == EXIT_DONE && !report->options->has_shape)
-        worst = run_all_rules(target, report);
-    if (worst == EXIT_DONE && !report->options->has_shape)
-        worst = run_all_parts(target, report);
-    if (worst == EXIT_DONE && !report->options->has_shape)
-        worst = run_first_calls(target, report);
-    return worst;
+    status = run_session(report, target.session);
+    target_close(&target);
+    return status;
 }
 
-static int parse(int count, char **arguments, struct bench_options *options)
+/* Of "all": one that cannot be used is named, and the others go on. */
+static int run_listed(struct report *report, const posemb_device_info *info, bool *measured)
 {
-    int letter;
+    char selector[24];
+    struct target target;
+    int status;
 
-    memset(options, 0, sizeof *options);
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        switch (letter) {
-        case OPTION_HELP:
-            fputs(help, stdout);
-            return -1;
-        case OPTION_DEVICE:
-            options->device = optarg;
-            break;
-        case OPTION_JSON:
-            options->json = optarg;
-            break;
-        case OPTION_FIRST_CALLS:
-            options->first_calls = true;
-            break;
-        case OPTION_RULES:
-            options->rules = true;
-            break;
-        case OPTION_PARTS:
-            options->parts = true;
-            break;
-        case OPTION_SHAPE:
-            options->has_shape = true;
-            if (!parse_shape(optarg, options->shape))
-                return command_usage(arguments[0],
-                                     "--shape is \"%s\", not BxSxD with D up to 65536 and up to "
-                                     "2^28 tokens",
-                                     optarg);
-            break;
-        default:
-            return command_usage(arguments[0], "the options are wrong");
-        }
+    snprintf(selector, sizeof selector, "%zu", info->index);
+    if (target_open(selector, POSEMB_CACHE_MEMORY, &target, &report->error) == POSEMB_OK) {
+        *measured = true;
+        status = run_session(report, target.session);
+        target_close(&target);
+        return status;
     }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls + options->rules + (options->parts || options->has_shape) > 1)
-        return command_usage(arguments[0],
-                             "--shape or --parts, --rules and --first-calls exclude each other");
+    printf("%s (%s)\n  skipped: %s\n", info->name, info->platform_name, report->error.message);
+    if (bench_records_run(&report->records, info, NULL, mode_word(report->options)) != POSEMB_OK ||
+        bench_records_skip(&report->records, "the device", report->error.message) != POSEMB_OK)
+        return write_failed(report);
     return EXIT_DONE;
 }
 
-static int run(const struct bench_options *options, struct report *report)
+static int run_all(struct report *report)
 {
-    size_t visited;
-    int worst;
+    posemb_device_info devices[64];
+    bool measured = false;
+    size_t count = 0;
+    int worst = EXIT_DONE;
 
-    if (target_for_each(options->device, POSEMB_CACHE_DEFAULT, bench_target, report, &visited,
-                        &worst, &report->error) != POSEMB_OK)
+    if (posemb_devices_list(devices, sizeof devices / sizeof *devices, &count, &report->error) !=
+        POSEMB_OK)
         return command_failed(&report->error);
-    if (visited > 0)
+    for (size_t i = 0; i < count && i < sizeof devices / sizeof *devices && !interrupted; i++)
+        worst |= run_listed(report, &devices[i], &measured);
+    if (measured)
         return worst;
     fprintf(stderr, "posemb: there is no OpenCL device to measure\n");
+    return EXIT_FAILED;
+}
+
+static int run(struct report *report)
+{
+    const char *device = report->options->device;
+    int status;
+
+    catch_interrupts();
+    status = device && strcmp(device, "all") == 0 ? run_all(report) : run_one(report, device);
+    if (!interrupted)
+        return status;
+    fprintf(stderr, "posemb: interrupted; what was measured until then is kept\n");
+    if (report->records.has_lines &&
+        bench_records_skip(&report->records, "the rest", "interrupted") != POSEMB_OK)
+        return write_failed(report);
     return EXIT_FAILED;
 }
 
 int command_bench(int count, char **arguments)
 {
     struct bench_options options;
-    struct file_output output = {0};
     struct report report = {.options = &options};
     int status;
 
@@ -472,16 +693,11 @@ int command_bench(int count, char **arguments)
     status = parse(count, arguments, &options);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
-    if (options.json) {
-        if (file_output_begin(options.json, &output, &report.error) != POSEMB_OK)
-            return command_failed(&report.error);
-        report.output = &output;
-    }
-    status = run(&options, &report);
+    if (bench_records_begin(&report.records, options.json, options.csv) != POSEMB_OK)
+        return write_failed(&report);
+    status = run(&report);
     /* Records of a mismatch are written too: they say that it was not verified. */
-    if (!report.has_lines)
-        file_output_abandon(&output);
-    else if (output.temporary && file_output_commit(&output, &report.error) != POSEMB_OK)
-        return command_failed(&report.error);
+    if (bench_records_end(&report.records) != POSEMB_OK)
+        return write_failed(&report);
     return status;
 }

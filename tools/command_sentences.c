@@ -232,42 +232,48 @@ static void print_bags(const struct demonstration *show)
            with == longer ? ": the sentences are the same" : ": the order is in the rows");
 }
 
-/* A launch of this shape, beside a copy of the same bytes. */
-static posemb_status measure(const struct demonstration *show, const struct target *target,
-                             struct bench_result *result, posemb_error *error)
+/* Seconds of a launch of some shape, beside a copy of the same bytes. */
+static int print_one(struct bench *bench, const struct bench_case *bench_case, const char *note)
 {
-    const struct bench_case bench_case = {.operation = POSEMB_ENCODE,
-                                          .batch = 1,
-                                          .length = show->count,
-                                          .dim = show->dim,
-                                          .explicit_positions = true,
-                                          .with_reader = false};
+    struct bench_result result;
+    posemb_error error;
 
-    return bench_run(target->session, &bench_case, result, error);
+    if (bench_run(bench, NULL, bench_case, &result, &error) != POSEMB_OK)
+        return command_failed(&error);
+    printf("  one launch of [%" PRIu32 ", %" PRIu32 ", %" PRIu32 "]: ", bench_case->batch,
+           bench_case->length, bench_case->dim);
+    if (result.verified)
+        printf("%.1f us, %.2f x a plain copy of the same bytes%s\n", result.seconds * 1e6,
+               result.seconds / result.yardsticks[BENCH_COPY].seconds, note);
+    else if (result.skipped)
+        printf("not measured: %s\n", result.skipped);
+    else
+        printf("not measured: %zu values differ from the reference\n", result.differing);
+    return result.differing ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int print_measurement(const struct demonstration *show, const struct target *target)
 {
-    struct bench_case prefill = {
-        .operation = POSEMB_ENCODE, .batch = 8, .length = 2048, .dim = show->dim};
-    struct bench_result result;
+    const struct bench_case sentences = {
+        .batch = 1, .length = show->count, .dim = show->dim, .rule = BENCH_EXPLICIT};
+    const struct bench_case prefill = {.batch = 8, .length = 2048, .dim = show->dim};
+    const struct bench_settings settings = {
+        .seconds = 1.0, .limit_seconds = 30.0, .yardsticks = 1u << BENCH_COPY};
+    struct bench *bench;
     posemb_error error;
+    int status;
 
     if (!target->session) {
         printf("  time: not measured on the reference\n");
         return EXIT_DONE;
     }
-    if (measure(show, target, &result, &error) != POSEMB_OK)
+    if (bench_create(target->session, &settings, &bench, &error) != POSEMB_OK)
         return command_failed(&error);
-    printf("  one launch of [%" PRIu32 ", %" PRIu32 "]: %.1f us, %.2f x a plain copy of the same "
-           "bytes (launch cost alone)\n",
-           show->count, show->dim, result.seconds * 1e6, result.ratio_to_copy);
-    if (bench_run(target->session, &prefill, &result, &error) != POSEMB_OK)
-        return command_failed(&error);
-    printf("  one launch of [8, 2048, %" PRIu32
-           "]: %.1f us, %.2f x a plain copy of the same bytes\n",
-           show->dim, result.seconds * 1e6, result.ratio_to_copy);
-    return EXIT_DONE;
+    status = print_one(bench, &sentences, " (launch cost alone)");
+    if (status == EXIT_DONE)
+        status = print_one(bench, &prefill, "");
+    bench_destroy(bench);
+    return status;
 }
 
 static int run_and_compare(struct demonstration *show, const struct target *target)

@@ -98,7 +98,7 @@ static bool is_number_of(float value, enum identify_rounding rounding)
 
 /* ---- Conventions */
 
-static double divisor_of(uint32_t dim, posemb_denominator denominator, double shift)
+double identify_divisor(uint32_t dim, posemb_denominator denominator, double shift)
 {
     const double half = dim / 2.0;
 
@@ -108,8 +108,8 @@ static double divisor_of(uint32_t dim, posemb_denominator denominator, double sh
 static bool is_shape_of(const posemb_desc *shape, const struct identified_form *form, uint32_t dim)
 {
     return shape->layout == form->layout && shape->first == form->first &&
-           divisor_of(dim, shape->denominator, shape->shift) ==
-               divisor_of(dim, form->denominator, form->shift) &&
+           identify_divisor(dim, shape->denominator, shape->shift) ==
+               identify_divisor(dim, form->denominator, form->shift) &&
            (dim % 2 == 0 || shape->odd == form->odd);
 }
 
@@ -1068,7 +1068,7 @@ static void add_guesses(const struct stats *stats, uint32_t dim, const struct fi
         for (size_t b = 0; b < sizeof bases / sizeof *bases; b++)
             for (int kind = 0; kind < 4; kind++) {
                 struct fit guess = *start;
-                const double divisor = divisor_of(
+                const double divisor = identify_divisor(
                     dim, kind < 2 ? POSEMB_DENOMINATOR_REAL : POSEMB_DENOMINATOR_FLOOR, kind % 2);
 
                 guess.parameter[LOG_FREQUENCY] = log(frequencies[f]);
@@ -1587,7 +1587,7 @@ static void add_denominators(struct search *search, const struct candidate *star
             next.form.odd = a->odd[odd];
             next.form.shift = kind % 2;
             next.form.denominator = kind < 2 ? POSEMB_DENOMINATOR_REAL : POSEMB_DENOMINATOR_FLOOR;
-            next.divisor = divisor_of(dim, next.form.denominator, next.form.shift);
+            next.divisor = identify_divisor(dim, next.form.denominator, next.form.shift);
             add_bases(search, &next, limit);
         }
 }

@@ -84,4 +84,7 @@ struct identification {
 /* Tell what table[rows, dim] is, dim at most POSEMB_DIM_MAX. False: there is no memory. */
 bool identify_table(const float *table, uint64_t rows, uint32_t dim, struct identification *found);
 
+/* The d of w_i = frequency * base^(-i / d). */
+double identify_divisor(uint32_t dim, posemb_denominator denominator, double shift);
+
 #endif

@@ -21,6 +21,7 @@ static const struct {
     {"models", command_models, "list the models whose positions are known by name"},
     {"identify", command_identify, "say which sinusoids a stored table holds"},
     {"sentences", command_sentences, "show what positions do to sentences of a real model"},
+    {"view", command_view, "draw positions: heat map, similarity, frequencies, error"},
 };
 
 static void print_help(FILE *stream)

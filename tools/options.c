@@ -134,7 +134,7 @@ static int find_word(const char *const *words, const char *text)
 int parse_word(const char *command, const char *option, const char *const *words, const char *text,
                int *value)
 {
-    char list[128] = "";
+    char list[256] = "";
     size_t used = 0;
 
     *value = find_word(words, text);
@@ -300,6 +300,24 @@ static int take_position_option(const char *command, int letter, struct stage_op
     }
 }
 
+/* Options of pictures; -1: another one. */
+static int take_view_option(int letter, struct stage_options *parsed)
+{
+    switch (letter) {
+    case OPTION_KIND:
+        parsed->kind = optarg;
+        return EXIT_DONE;
+    case OPTION_TABLE:
+        parsed->table = optarg;
+        return EXIT_DONE;
+    case OPTION_JSON_OUT:
+        parsed->json = optarg;
+        return EXIT_DONE;
+    default:
+        return -1;
+    }
+}
+
 /* One option that getopt_long() has found. */
 static int take_option(const char *command, int letter, struct stage_options *parsed)
 {
@@ -309,6 +327,8 @@ static int take_option(const char *command, int letter, struct stage_options *pa
         status = take_position_option(command, letter, parsed);
     if (status < 0)
         status = take_stage_option(command, letter, parsed);
+    if (status < 0)
+        status = take_view_option(letter, parsed);
     if (status >= 0)
         return status;
     switch (letter) {

@@ -34,6 +34,9 @@ struct stage_options {
     const char *sum_out;
     const char *device; /* NULL: $POSEMB_DEVICE, else the first usable */
     const char *out;
+    const char *kind; /* of a picture */
+    const char *table;
+    const char *json;
     bool scale_is_sqrt; /* the scale is the square root of D, not known yet */
     bool has_start;
     bool has_count;
@@ -93,7 +96,10 @@ enum {
     OPTION_BAD_IDS,
     OPTION_PROMPTS,
     OPTION_SUM_OUT,
-    OPTION_STOP
+    OPTION_STOP,
+    OPTION_KIND,
+    OPTION_TABLE,
+    OPTION_JSON_OUT
 };
 
 /* The rows of an option table that name the sinusoids, for those who list their own after them. */

@@ -59,6 +59,7 @@ static void set_sizes(struct stage_peer *peer, const struct stage_peer_model *mo
 
     peer->desc = describe(model);
     peer->shape = (posemb_shape){.batch = input->batch, .length = input->length};
+    peer->shape.start = input->start;
     peer->shape.vocab = model->vocab;
     if (model->learned)
         peer->shape.position_rows = model->position_rows;

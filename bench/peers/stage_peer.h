@@ -31,6 +31,7 @@ struct stage_peer_input {
     uint64_t sets;
     const int32_t *ids;         /* [sets, batch, length] */
     const int32_t *segment_ids; /* [sets, batch, length]; where there are segments */
+    int64_t start;              /* position of column 0 */
 };
 
 struct stage_peer;

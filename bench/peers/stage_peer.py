@@ -19,7 +19,7 @@ class Model(ctypes.Structure):
 
 class Input(ctypes.Structure):
     _fields_ = [("batch", ctypes.c_uint64), ("length", ctypes.c_uint64), ("sets", ctypes.c_uint64),
-                ("ids", Ids), ("segment_ids", Ids)]
+                ("ids", Ids), ("segment_ids", Ids), ("start", ctypes.c_int64)]
 
 
 def load(path):
@@ -53,28 +53,24 @@ def _rows(array):
     return 0 if array is None else len(array)
 
 
-def sinusoidal(words, token_scale=1.0, streamed=False):
-    """The model of scaled token rows plus sinusoids, without a norm."""
-    return Model(words.shape[1], token_scale, _pointer(words, Floats), len(words), streamed=streamed)
-
-
-def bert(weights, epsilon, streamed=False):
-    words, learned, segments = weights.words, weights.positions, weights.segments
-    return Model(words.shape[1], 1.0, _pointer(words, Floats), _rows(words),
-                 _pointer(learned, Floats), _rows(learned),
-                 _pointer(segments, Floats), _rows(segments),
-                 _pointer(weights.gamma, Floats), _pointer(weights.beta, Floats), epsilon, streamed)
+def make_model(weights, epsilon, learned, streamed=False):
+    """The model of workload.Weights. epsilon: of a LayerNorm, or None where there is none. learned: positions
+    are looked up; else they are sinusoids."""
+    words, positions, segments = weights.words, weights.positions if learned else None, weights.segments
+    return Model(words.shape[1], weights.scale, _pointer(words, Floats), len(words),
+                 _pointer(positions, Floats), _rows(positions), _pointer(segments, Floats), _rows(segments),
+                 _pointer(weights.gamma, Floats), _pointer(weights.beta, Floats), epsilon or 0, streamed)
 
 
 class StagePeer:
     """One model on one device. `ids` and `segments` are [sets, B, S] int32."""
 
-    def __init__(self, library, selector, model, ids, segments=None):
+    def __init__(self, library, selector, model, ids, segments=None, start=0):
         self.shape = (*ids.shape[1:], model.dim)
         self._library = library
         self._message = ctypes.create_string_buffer(MESSAGE_SIZE)
         inputs = Input(ids.shape[1], ids.shape[2], len(ids), _pointer(ids, Ids),
-                       _pointer(segments, Ids))
+                       _pointer(segments, Ids), start)
         self._peer = library.stage_peer_create(selector.encode(), ctypes.byref(model),
                                                ctypes.byref(inputs), self._message)
         self._check(self._peer)

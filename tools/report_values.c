@@ -115,11 +115,12 @@ static void evaluate_stage(const struct stage_record *stage, enum report_plot wh
 
 static void evaluate_peer(const struct peer_record *peer, struct plot_value *value)
 {
-    char shape[REPORT_SHAPE_SIZE];
+    const bool is_plain = !*peer->malloc_mode || strcmp(peer->malloc_mode, "defaults") == 0;
 
-    report_shape(peer->shape, shape);
-    snprintf(value->label, sizeof value->label, "%.60s %s, %.40s rows%s%.60s", peer->stage, shape,
-             peer->rows, *peer->cpu ? ", " : "", peer->cpu);
+    snprintf(value->label, sizeof value->label, "%.60s, %.40s rows%s%.40s%s%.60s", peer->stage,
+             peer->rows, is_plain ? "" : ", malloc ", is_plain ? "" : peer->malloc_mode,
+             *peer->cpu ? ", " : "", peer->cpu);
+    value->shape = peer->shape;
     if (strcmp(peer->candidate, "posemb") != 0)
         value->value = peer->ratio_to_posemb;
 }

@@ -1,6 +1,7 @@
 /* posemb bench: the stage against plain copies of the same bytes, as a table and as JSON lines. */
 #include "bench.h"
 #include "command.h"
+#include "devices.h"
 #include "file_bytes.h"
 #include "first_call.h"
 #include "options.h"
@@ -15,9 +16,9 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls] "
-    "[--json "
-    "FILE]\n\n"
+    "usage: posemb bench [--device DEV|all] [[--parts|--devices] [--shape BxSxD] | --rules | "
+    "--first-calls] "
+    "[--json FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
     "several widths and store kinds; the best counts), interleaved in this process. Every element "
@@ -35,10 +36,20 @@ static const char help[] =
     "  --rules       measure the position rules beside the index rule alone\n"
     "  --parts       measure storage types, learned positions and norms beside the plain stage "
     "alone\n"
+    "  --devices     measure a call split over the devices of the platform, and over halves of the "
+    "device,\n"
+    "                beside each of them alone\n"
     "  --first-calls  measure the first calls of a process alone\n"
     "  --json    write one JSON object a line; bench/README.md documents them\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES, OPTION_PARTS };
+enum {
+    OPTION_SHAPE = 512,
+    OPTION_JSON,
+    OPTION_FIRST_CALLS,
+    OPTION_RULES,
+    OPTION_PARTS,
+    OPTION_DEVICES
+};
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
@@ -47,6 +58,7 @@ static const struct option options_taken[] = {
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
+    {"devices", no_argument, NULL, OPTION_DEVICES},
     {"json", required_argument, NULL, OPTION_JSON},
     {NULL, 0, NULL, 0}};
 
@@ -71,6 +83,7 @@ struct bench_options {
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
     bool parts;       /* likewise */
+    bool devices;     /* likewise */
     uint32_t shape[3];
 };
 
@@ -354,6 +367,78 @@ static int run_all_parts(const struct target *target, struct report *report)
     return worst;
 }
 
+static json_t *devices_to_json(const posemb_device_info *info, const uint32_t shape[3],
+                               enum bench_devices_kind kind, const struct bench_devices *result)
+{
+    json_t *object = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:[i,i,i], s:b}", "schema", 2, "kind", "devices",
+        "device", info->name, "platform", info->platform_name, "driver", info->driver, "of",
+        bench_devices_names[kind], "count", (int)result->count, "shape", (int)shape[0],
+        (int)shape[1], (int)shape[2], "verified", result->differing == 0);
+    json_t *weights = json_array();
+
+    for (uint32_t k = 0; k < result->count; k++)
+        json_array_append_new(weights, json_real(result->weights[k]));
+    json_object_set_new(object, "weights", weights);
+    if (result->differing == 0)
+        json_object_update_new(
+            object, json_pack("{s:s, s:i, s:i, s:f, s:f, s:f}", "statistic", "min", "repeats",
+                              (int)result->repeats, "launches", (int)result->launches, "seconds",
+                              result->seconds, "single_seconds", result->single_seconds, "speedup",
+                              result->single_seconds / result->seconds));
+    if (result->differing == 0 && result->whole_seconds > 0.0)
+        json_object_set_new(object, "whole_seconds", json_real(result->whole_seconds));
+    return object;
+}
+
+static int run_devices_of(const struct target *target, const uint32_t shape[3],
+                          enum bench_devices_kind kind, struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_devices result;
+
+    if (bench_devices_run(target->session, kind, shape, &result, &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    printf("  [%" PRIu32 ",%" PRIu32 ",%" PRIu32 "] over %s: ", shape[0], shape[1], shape[2],
+           bench_devices_names[kind]);
+    if (result.skipped) {
+        printf("not measured: %s\n", result.skipped);
+        return EXIT_DONE;
+    }
+    if (result.differing > 0)
+        printf("MISMATCH: %zu values differ from the reference; no number\n", result.differing);
+    else
+        printf("%" PRIu32 " devices %.1f us, the fastest alone %.1f us: %.2f times as fast\n",
+               result.count, result.seconds * 1e6, result.single_seconds * 1e6,
+               result.single_seconds / result.seconds);
+    if (result.differing == 0 && result.whole_seconds > 0.0)
+        printf("    the whole device %.1f us\n", result.whole_seconds * 1e6);
+    if (write_line(report, devices_to_json(info, shape, kind, &result)) != POSEMB_OK)
+        return command_failed(&report->error);
+    fflush(stdout);
+    return result.differing == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int run_devices(const struct target *target, const uint32_t shape[3], struct report *report)
+{
+    int worst = EXIT_DONE;
+
+    for (int kind = 0; worst == EXIT_DONE && kind < BENCH_DEVICES_KINDS; kind++)
+        worst = run_devices_of(target, shape, (enum bench_devices_kind)kind, report);
+    return worst;
+}
+
+static int run_all_devices(const struct target *target, struct report *report)
+{
+    static const uint32_t shapes[][3] = {
+        {8, 2048, 1024}, {1, 8192, 1024}, {32, 128, 384}, {8, 1, 1024}};
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
+        worst = run_devices(target, shapes[i], report);
+    return worst;
+}
+
 static int bench_target(const struct target *target, void *context)
 {
     struct report *report = context;
@@ -374,6 +459,11 @@ static int bench_target(const struct target *target, void *context)
     if (report->options->rules) {
         printf("%s\n", target_name(target));
         return run_all_rules(target, report);
+    }
+    if (report->options->devices) {
+        printf("%s\n", target_name(target));
+        return report->options->has_shape ? run_devices(target, report->options->shape, report)
+                                          : run_all_devices(target, report);
     }
     if (report->options->parts) {
         printf("%s\n", target_name(target));
@@ -426,6 +516,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_PARTS:
             options->parts = true;
             break;
+        case OPTION_DEVICES:
+            options->devices = true;
+            break;
         case OPTION_SHAPE:
             options->has_shape = true;
             if (!parse_shape(optarg, options->shape))
@@ -440,9 +533,12 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls + options->rules + (options->parts || options->has_shape) > 1)
-        return command_usage(arguments[0],
-                             "--shape or --parts, --rules and --first-calls exclude each other");
+    if (options->parts + options->devices > 1 ||
+        options->first_calls + options->rules +
+                (options->parts || options->devices || options->has_shape) >
+            1)
+        return command_usage(arguments[0], "--shape or --parts or --devices, --rules and "
+                                           "--first-calls exclude each other");
     return EXIT_DONE;
 }
 

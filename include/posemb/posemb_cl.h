@@ -128,7 +128,7 @@ typedef struct posemb_engine_options {
 
 /**
  * Create an engine on the caller's context and device; both are retained until the engine and all
- * of its plans are destroyed.
+ * of its plans are destroyed. The device may be a sub-device of one of the context's.
  *
  * @param options  NULL: all defaults.
  * @param engine   Receives the engine; NULL on failure.

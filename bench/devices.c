@@ -16,7 +16,7 @@ const char *const bench_devices_names[BENCH_DEVICES_KINDS] = {"devices of the pl
 enum {
     CANDIDATES = POSEMB_SHARES_MAX + 2, /* each device alone, the whole device, the split */
     SETS = 8,                           /* of ids, so that cold rows stay cold */
-    WARMUPS = 9, /* rounds that weigh the devices */
+    WARMUPS = 9,                        /* rounds that weigh the devices */
     REPEATS_MIN = 15,
     REPEATS_MAX = 200,
     LAUNCHES_MAX = 256

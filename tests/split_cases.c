@@ -273,8 +273,8 @@ static void make(struct support_random *random, const posemb_desc *desc, int64_t
     if (interleaved)
         interleave(&call->desc, &call->shape);
     for (int i = 0; i < POSEMB__OUTPUTS; i++)
-        call->wanted[i] = interleaved ? i == POSEMB__SUM_OUT
-                                      : chance(random, i <= POSEMB__MASK_OUT ? 4 : 2);
+        call->wanted[i] =
+            interleaved ? i == POSEMB__SUM_OUT : chance(random, i <= POSEMB__MASK_OUT ? 4 : 2);
     call->in_place = call->desc.operation == POSEMB_ADD &&
                      call->desc.rows_storage == call->desc.out_storage && chance(random, 2);
     if (call->in_place) {

@@ -210,6 +210,26 @@ static int close_devices(void **state)
     return 0;
 }
 
+/* Of an engine; test_engine has one device alone. */
+static void test_a_device_of_another_context_is_refused(void **state)
+{
+    const struct devices *devices = *state;
+    posemb_engine *engine = NULL;
+    posemb_error error;
+    cl_context context;
+    cl_int code;
+
+    if (devices->sub || devices->count < 2)
+        skip();
+    context = clCreateContext(NULL, 1, devices->device, NULL, NULL, &code);
+    assert_int_equal(code, CL_SUCCESS);
+    assert_int_equal(posemb_engine_create(context, devices->device[1], NULL, &engine, &error),
+                     POSEMB_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "device is not one of the context");
+    assert_null(engine);
+    clReleaseContext(context);
+}
+
 /* ---- Scenes: a call, its expected results, and buffers */
 
 struct scene {
@@ -1029,6 +1049,7 @@ static void test_bad_reads_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_device_of_another_context_is_refused),
         cmocka_unit_test(test_divided_calls_equal_the_reference),
         cmocka_unit_test(test_bad_shares_are_refused),
         cmocka_unit_test(test_plans_of_two_contexts_are_refused),

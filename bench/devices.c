@@ -37,6 +37,7 @@ struct run {
     bool owns_devices; /* sub-devices */
     cl_context context;
     posemb_engine *engines[POSEMB_SHARES_MAX + 1];
+    posemb_plan *plans[POSEMB_SHARES_MAX + 1];
     posemb_share shares[POSEMB_SHARES_MAX + 1];
     float *table;
     int32_t *ids;
@@ -111,20 +112,19 @@ static void find_sub_devices(struct run *run, const posemb_device_info *device,
 static posemb_status open_share(struct run *run, cl_uint i, posemb_error *error)
 {
     posemb_share *share = &run->shares[i];
-    posemb_plan *plan = NULL;
     cl_int code;
     posemb_status status =
         posemb_engine_create(run->context, run->devices[i], NULL, &run->engines[i], error);
 
     if (status == POSEMB_OK)
-        status = posemb_plan_create(run->engines[i], &run->desc, &plan, error);
-    share->plan = plan;
+        status = posemb_plan_create(run->engines[i], &run->desc, &run->plans[i], error);
+    share->plan = run->plans[i];
     if (status != POSEMB_OK)
         return status;
     share->queue = clCreateCommandQueue(run->context, run->devices[i], 0, &code);
     if (!share->queue)
         return posemb__cl_fail(error, code, "clCreateCommandQueue");
-    return posemb_plan_warmup(plan, share->queue, NULL, error);
+    return posemb_plan_warmup(run->plans[i], share->queue, NULL, error);
 }
 
 static posemb_status open_devices(struct run *run, posemb_error *error)
@@ -143,7 +143,7 @@ static posemb_status open_devices(struct run *run, posemb_error *error)
 static void close_devices(struct run *run)
 {
     for (cl_uint i = 0; i < run->device_count; i++) {
-        posemb_plan_destroy((posemb_plan *)(uintptr_t)run->shares[i].plan);
+        posemb_plan_destroy(run->plans[i]);
         posemb_engine_destroy(run->engines[i]);
         if (run->shares[i].queue)
             clReleaseCommandQueue(run->shares[i].queue);
@@ -167,13 +167,13 @@ static void fill(struct run *run)
         run->ids[i] = (int32_t)(xorshift_next(&state) % run->shape.vocab);
 }
 
-static cl_mem make_buffer(const struct run *run, const void *data, size_t size, cl_int *code)
+static cl_mem make_buffer(const struct run *run, void *data, size_t size, cl_int *code)
 {
     if (*code != CL_SUCCESS)
         return NULL;
     return clCreateBuffer(run->context,
                           CL_MEM_READ_WRITE | (data ? CL_MEM_COPY_HOST_PTR : (cl_mem_flags)0), size,
-                          (void *)(uintptr_t)data, code);
+                          data, code);
 }
 
 static posemb_status open_data(struct run *run, posemb_error *error)

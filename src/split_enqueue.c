@@ -5,6 +5,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,7 +104,7 @@ static posemb_status cut(struct split *split, posemb_args *args, posemb_error *e
 {
     struct posemb__split_rule rule = {.alignment = split->alignment};
     double weights[POSEMB_SHARES_MAX];
-    struct root root;
+    struct root root = {NULL, 0};
     posemb_status status = find_root(&args->out, &root, error);
 
     rule.out_begin = root.begin;
@@ -163,11 +164,11 @@ struct place {
 };
 
 struct part {
-    uint32_t share;
     posemb_args args;
     struct posemb__call call;
     struct posemb__launch launch;
     struct place places[BUFFERS_MAX];
+    uint32_t share;
     int place_count;
 };
 
@@ -207,9 +208,10 @@ static posemb_status list_place(struct part *part, const struct posemb__place *f
                                 posemb_error *error)
 {
     struct place *place = &part->places[part->place_count++];
+    const ptrdiff_t at = (const char *)found->buffer - (const char *)&part->args;
 
     *place = (struct place){.name = found->name,
-                            .buffer = (posemb_buffer *)(uintptr_t)found->buffer,
+                            .buffer = (posemb_buffer *)(void *)((char *)&part->args + at),
                             .bytes = found->bytes,
                             .written = written};
     return find_root(place->buffer, &place->root, error);

@@ -9,6 +9,10 @@
 void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channels *channels,
                         struct posemb__steps steps);
 
+/* Whether two resolved descriptions have the same bits and buffers: all but `consumer` and
+ * `concurrency`. Where they do not, *name is that of one that differs. */
+bool posemb__desc_equal(const posemb_desc *a, const posemb_desc *b, const char **name);
+
 /* Bytes of one number of that (resolved) type. */
 uint64_t posemb__number_size(posemb_number_type type);
 

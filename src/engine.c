@@ -47,9 +47,8 @@ static posemb_status check_device_of_context(cl_context context, cl_device_id de
 
     if (code != CL_SUCCESS)
         return posemb__cl_fail(error, code, "clGetContextInfo");
-    for (size_t i = 0; i < size / sizeof *devices; i++)
-        if (devices[i] == device)
-            return POSEMB_OK;
+    if (posemb__find_device(devices, size / sizeof *devices, device) < size / sizeof *devices)
+        return POSEMB_OK;
     return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "device is not one of the context");
 }
 

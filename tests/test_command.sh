@@ -905,6 +905,17 @@ holds "what was measured is there" "$make_inputs" --json-lines late.jsonl
 holds "and that it was cut off" grep -q '"what":"the rest","reason":"interrupted"' late.jsonl
 run 1 bench --device reference --shape 2x8x64
 says stderr "OpenCL device"
+POCL_DEVICES="pthread pthread" run 0 bench --devices --device 0 --shape 4x4x64 --json devices.jsonl
+says stdout "[4,4,64] over devices of the platform: 2 devices" "times as fast" "over sub-devices: "
+holds "each line is JSON" "$make_inputs" --json-lines devices.jsonl
+for key in '"schema":2' '"kind":"devices"' '"count":2' '"verified":true' '"speedup":' '"single_seconds":'; do
+    holds "devices have $key" grep -q "$key" devices.jsonl
+done
+run 0 bench --devices --device 0 --shape 4x4x64
+says stdout "over devices of the platform: not measured: the platform has one device"
+run 2 bench --devices --rules
+says stderr "exclude each other"
+run 2 bench --devices --parts
 run 1 bench --device 0 --shape 2x8x64 --json absent/bench.jsonl
 says stderr absent/bench.jsonl
 cp bench.jsonl before

@@ -119,18 +119,6 @@ static void test_missing_arguments_are_named(void **state)
     assert_says(&error, "engine is NULL");
 }
 
-static void test_a_device_of_another_context_is_refused(void **state)
-{
-    posemb_engine *engine = *state;
-    posemb_error error;
-
-    assert_int_equal(posemb_engine_create(posemb_session_context(*state), (cl_device_id)state, NULL,
-                                          &engine, &error),
-                     POSEMB_INVALID_ARGUMENT);
-    assert_says(&error, "not one of the context");
-    assert_null(engine);
-}
-
 static void test_destroy_accepts_nothing(void **state)
 {
     posemb_engine *engine;
@@ -360,7 +348,6 @@ int main(void)
         cmocka_unit_test(test_cpu_groups_have_one_item),
         cmocka_unit_test(test_bad_options_are_named),
         cmocka_unit_test(test_missing_arguments_are_named),
-        cmocka_unit_test(test_a_device_of_another_context_is_refused),
         cmocka_unit_test(test_destroy_accepts_nothing),
         cmocka_unit_test(test_an_engine_holds_its_context),
         cmocka_unit_test(test_a_program_is_built_once),

@@ -1,5 +1,6 @@
 /* posemb bench: the stage against yardsticks, as a table and as records. */
 #include "bench.h"
+#include "bench_devices.h"
 #include "bench_print.h"
 #include "bench_records.h"
 #include "command.h"
@@ -16,7 +17,8 @@
 static const char help[] =
     "usage: posemb bench [--quick | --full | --shape BxSxD [WHAT ...]] [--device DEV|all]\n"
     "                    [--json FILE] [--csv FILE]\n"
-    "       posemb bench --parts | --rules [--shape BxSxD] | --accuracy | --first-calls [...]\n\n"
+    "       posemb bench --parts | --rules | --devices [--shape BxSxD] | --accuracy |\n"
+    "                    --first-calls [...]\n\n"
     "Measure the stage beside yardsticks, in turn in this process: the best copy of the same\n"
     "bytes, the gather alone, the gather with a precomputed table of positions in one kernel,\n"
     "a kernel for each step, and the vendor's sin and cos. Every element is compared with the\n"
@@ -37,6 +39,9 @@ static const char help[] =
     "                  a slow device gets fewer samples, but five at least\n"
     "  --parts         types, learned positions and norms beside the plain stage, alone\n"
     "  --rules         the position rules beside the index rule, alone\n"
+    "  --devices       a call split over the devices of the platform, and over halves of the "
+    "device,\n"
+    "                  beside each of them alone\n"
     "  --accuracy      error and time of sine and cosine by position, alone\n"
     "  --first-calls   the first calls of a process with and without caches, alone\n"
     "  --json FILE     one JSON object a line; bench/README.md documents them\n"
@@ -50,6 +55,7 @@ enum {
     OPTION_FIRST_CALLS,
     OPTION_RULES,
     OPTION_PARTS,
+    OPTION_DEVICES,
     OPTION_ACCURACY,
     OPTION_QUICK,
     OPTION_FULL,
@@ -88,6 +94,7 @@ static const struct option options_taken[] = {
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
+    {"devices", no_argument, NULL, OPTION_DEVICES},
     {"accuracy", no_argument, NULL, OPTION_ACCURACY},
     {"json", required_argument, NULL, OPTION_JSON},
     {"csv", required_argument, NULL, OPTION_CSV},
@@ -113,6 +120,7 @@ struct bench_options {
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
     bool parts;       /* likewise */
+    bool devices;     /* likewise */
     bool accuracy;    /* likewise */
     bool has_choice;
     int choice[CHOICES]; /* 1 + the place of the word; 0: not given */
@@ -166,12 +174,18 @@ static bool parse_shape(const char *text, uint32_t shape[3])
     return shape[2] <= POSEMB_DIM_MAX && (uint64_t)shape[0] * shape[1] <= (uint64_t)1 << 28;
 }
 
+/* Whether it is one of those that --shape goes with. */
+static bool takes_shape(const struct bench_options *options)
+{
+    return options->parts || options->rules || options->devices;
+}
+
 /* Exclusive ones that were given. */
 static int count_kinds(const struct bench_options *options)
 {
-    return options->first_calls + options->rules + options->parts + options->accuracy +
-           (options->mode == BENCH_QUICK) + (options->mode == BENCH_FULL) +
-           (options->has_shape && !options->parts && !options->rules);
+    return options->first_calls + options->rules + options->parts + options->devices +
+           options->accuracy + (options->mode == BENCH_QUICK) + (options->mode == BENCH_FULL) +
+           (options->has_shape && !takes_shape(options));
 }
 
 static struct bench_case chosen_case(const struct bench_options *options)
@@ -200,11 +214,11 @@ static int check(const char *command, const struct bench_options *options)
     const struct bench_case chosen = chosen_case(options);
 
     if (count_kinds(options) > 1)
-        return command_usage(command, "--quick, --full, --shape (but with --parts or --rules), "
-                                      "--parts, --rules, --accuracy and --first-calls exclude "
-                                      "each other");
+        return command_usage(command, "--quick, --full, --shape (but with --parts, --rules or "
+                                      "--devices), --parts, --rules, --devices, --accuracy and "
+                                      "--first-calls exclude each other");
     for (int i = 0; i < CHOICES; i++)
-        if (options->choice[i] && (!options->has_shape || options->parts || options->rules))
+        if (options->choice[i] && (!options->has_shape || takes_shape(options)))
             return command_usage(command, "--%s is of one case, which needs --shape",
                                  choices[i].option);
     if (options->has_choice && bench_case_fault(&chosen))
@@ -240,6 +254,9 @@ static int take(const char *command, int letter, struct bench_options *options)
         return EXIT_DONE;
     case OPTION_PARTS:
         options->parts = true;
+        return EXIT_DONE;
+    case OPTION_DEVICES:
+        options->devices = true;
         return EXIT_DONE;
     case OPTION_ACCURACY:
         options->accuracy = true;
@@ -525,6 +542,25 @@ static int run_groups(struct report *report, bool of_rules)
     return worst;
 }
 
+static int run_devices(struct report *report, posemb_session *session)
+{
+    static const uint32_t shapes[][3] = {
+        {8, 2048, 1024}, {1, 8192, 1024}, {32, 128, 384}, {8, 1, 1024}};
+    const size_t count = report->options->has_shape ? 1 : sizeof shapes / sizeof *shapes;
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; !interrupted && i < count; i++) {
+        const uint32_t *shape = report->options->has_shape ? report->options->shape : shapes[i];
+        bool matches;
+
+        if (bench_devices_report(session, shape, &report->records, &matches, &report->error) !=
+            POSEMB_OK)
+            return measurement_failed(report, "several devices");
+        worst |= matches ? EXIT_DONE : EXIT_FAILED;
+    }
+    return worst;
+}
+
 /* ---- Devices */
 
 static int run_kinds(struct report *report, posemb_session *session)
@@ -536,6 +572,8 @@ static int run_kinds(struct report *report, posemb_session *session)
 
     if (options->first_calls)
         return run_first_calls(report, device);
+    if (options->devices)
+        return run_devices(report, session);
     if ((options->rules || options->parts) && options->has_shape)
         return run_group(report, options->rules, options->shape);
     if (options->rules || options->parts)
@@ -552,6 +590,8 @@ static int run_kinds(struct report *report, posemb_session *session)
     if (!interrupted && full)
         worst |= run_groups(report, false);
     if (!interrupted && full)
+        worst |= run_devices(report, session);
+    if (!interrupted && full)
         worst |= run_first_calls(report, device);
     return worst;
 }
@@ -559,7 +599,7 @@ static int run_kinds(struct report *report, posemb_session *session)
 static const char *mode_word(const struct bench_options *options)
 {
     if (options->has_shape || options->first_calls || options->rules || options->parts ||
-        options->accuracy)
+        options->devices || options->accuracy)
         return "custom";
     if (options->mode == BENCH_QUICK)
         return "quick";

@@ -128,7 +128,7 @@ typedef struct posemb_engine_options {
 
 /**
  * Create an engine on the caller's context and device; both are retained until the engine and all
- * of its plans are destroyed.
+ * of its plans are destroyed. The device may be a sub-device of one of the context's.
  *
  * @param options  NULL: all defaults.
  * @param engine   Receives the engine; NULL on failure.
@@ -446,6 +446,111 @@ POSEMB_API posemb_status posemb_record_read(const posemb_plan *plan, cl_command_
                                             const posemb_args *args, cl_uint num_waits,
                                             const cl_event *waits, posemb_report *report,
                                             posemb_error *error);
+
+/* ---- Several devices
+ *
+ * One call over several devices of one context: each has a share of the batch (or, where the batch
+ * is one row, of its columns), and all write into the caller's buffers. The bits are those of one
+ * device. Tables and all else that is read may be shared.
+ *
+ * OpenCL leaves undefined what several devices write at the same time, unless each writes a
+ * sub-buffer of its own. So a call that has work for more than one share makes sub-buffers for what
+ * is written, and releases them before it returns. A sub-buffer begins at a multiple of
+ * CL_DEVICE_MEM_BASE_ADDR_ALIGN (of PoCL 128 bytes, of GPUs up to 512; the largest of all shares'
+ * devices counts here), so the call is cut where each part of each output begins at such a
+ * multiple: of dense rows of 32 floats and more at every row, of a mask of bytes or of lengths less
+ * often. What share a device has is therefore nearly its weight; posemb_split_ranges() tells it.
+ *
+ * What is divided:
+ *
+ *     more batch rows than one   batch rows
+ *     [S, B, D] outputs          columns
+ *     one batch row              columns; the whole call is one share's where they cannot be
+ *                                divided: under the counting rules, with an index grid, left
+ *                                padding or lengths_out
+ *     neither can be divided     POSEMB_UNSUPPORTED: ragged positions; [S, B, D] outputs where
+ *                                columns cannot be divided, or with outputs for each token beside
+ *                                `out` and `sum_out`
+ */
+
+#define POSEMB_SHARES_MAX 8u
+
+/** The share that one device has of a call. Zero what you do not set. */
+typedef struct posemb_share {
+    const posemb_plan
+        *plan;              /**< of an engine of the device. The plans of all shares have one
+                               description, but for `consumer` and `concurrency`, and one context */
+    cl_command_queue queue; /**< of the plan's context and device; several shares may have one */
+    double weight; /**< of the rows or columns in relation to those of the others; finite. 0: none,
+                      but where all are 0 the shares are equal. The stage moves memory more than it
+                      computes, so compute units tell little, and nothing across makes: divide by
+                      what posemb_enqueue() takes on each device (posemb bench --devices) */
+    posemb_buffer scratch; /**< as in posemb_args, of the share's own: posemb_plan_scratch_bytes()
+                              bytes of its plan and the shape of the whole call are enough */
+    posemb_buffer record;  /**< mem NULL, or a posemb_record of the share's own, which counts the
+                              tokens of its part: posemb_split_record_read() */
+} posemb_share;
+
+/**
+ * Which part of the call each share would have. Nothing is enqueued.
+ *
+ * @param args    As of posemb_split_enqueue(): where the outputs lie decides where they are cut.
+ * @param ranges  [count] receives the parts, in the order of the shares; rows 0: no tokens.
+ * Untouched on failure.
+ * @return as posemb_split_enqueue(). Threads: any.
+ */
+POSEMB_API posemb_status posemb_split_ranges(const posemb_share *shares, uint32_t count,
+                                             const posemb_args *args, posemb_range *ranges,
+                                             posemb_error *error);
+
+/**
+ * Enqueue one call over the devices of `shares`. Returns once the work is queued.
+ *
+ * Each share that has tokens gets one posemb_enqueue() on its own queue, after the wait list, and
+ * the queue is flushed; then a marker on the first share's queue, which waits for all of them,
+ * completes the event. What comes later on that queue, where it is in order, comes after all parts;
+ * what is on the queues of other devices comes in no order with it, so events of what was enqueued
+ * elsewhere belong in the wait list (flush their queues), and `event` in theirs. The event of a
+ * marker has no times worth reading. Where the first share has all tokens, as with a count of 1,
+ * the call is posemb_enqueue(), with the same event and no sub-buffers.
+ *
+ * Buffers that are read may lie in the cl_mem of one that is written (a piece of memory for
+ * everything) if they begin at a multiple of the alignment, or as far behind it as nothing that is
+ * written lies between; else the call is refused. The caller's buffers may be sub-buffers
+ * themselves. The buffers may be released as soon as the call has returned.
+ *
+ * @param count   1 ... POSEMB_SHARES_MAX.
+ * @param args    Of the whole call, as for one device, but `scratch` is not looked at, and
+ * record.mem must be NULL: the shares have their own.
+ * @param num_waits, waits, event  As in posemb_enqueue().
+ * @return POSEMB_OK; what posemb_enqueue() returns; POSEMB_INVALID_ARGUMENT also where plans differ
+ *         (the message names the field) or a weight is bad; POSEMB_UNSUPPORTED (see above, and
+ *         buffers that lie too close). On failure nothing has been enqueued, unless a driver
+ *         refused the launch of a later part or the marker (POSEMB_DEVICE_ERROR,
+ *         POSEMB_OUT_OF_MEMORY): then the parts before it run, and clFinish() of the queues tells
+ *         when they are done; `event` is untouched in both cases.
+ * Threads: as posemb_enqueue(). Bits do not depend on weights or devices.
+ */
+POSEMB_API posemb_status posemb_split_enqueue(const posemb_share *shares, uint32_t count,
+                                              const posemb_args *args, cl_uint num_waits,
+                                              const cl_event *waits, cl_event *event,
+                                              posemb_error *error);
+
+/**
+ * Read the records of all shares that had a part in a call, and make one of them: counts are added,
+ * and the first bad tokens are those of the whole call, with the values that they had. Blocks until
+ * the queues of the shares have done the reads; on out-of-order queues, name the event of the call.
+ *
+ * @param args    Of the call; shares and weights too must be as they were.
+ * @param report  Receives the result. Untouched on failure.
+ * @return as posemb_record_read() and posemb_split_ranges(); POSEMB_INVALID_ARGUMENT also where a
+ * share with a part has no record. Clear each record by posemb_record_clear() on its share's queue.
+ * Records over several calls name tokens of them only where the parts were the same.
+ */
+POSEMB_API posemb_status posemb_split_record_read(const posemb_share *shares, uint32_t count,
+                                                  const posemb_args *args, cl_uint num_waits,
+                                                  const cl_event *waits, posemb_report *report,
+                                                  posemb_error *error);
 
 /* ---- Session: for programs without OpenCL of their own */
 

@@ -33,11 +33,12 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
     const posemb_shape *shape = &call->shape;
     /* A group of the shared kernel is fast where all of its batch rows exist. */
     const bool shared =
-        rule->shares_positions && shape->batch >= rule->rows &&
-        (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
+        rule->shares_positions && shape->batch >= rule->shared_rows &&
+        (shape->batch % rule->shared_rows == 0 || shape->batch >= (uint64_t)4 * rule->shared_rows);
     const bool streamed = rule->streams && call->out.bytes >= rule->stream_threshold;
-    const uint64_t groups = shared ? shape->length * posemb__divide_up_u64(shape->batch, rule->rows)
-                                   : posemb__divide_up_u64(call->tokens, rule->rows);
+    const uint64_t groups =
+        shared ? shape->length * posemb__divide_up_u64(shape->batch, rule->shared_rows)
+               : posemb__divide_up_u64(call->tokens, rule->rows);
     enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;
 
     if (streamed)

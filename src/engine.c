@@ -120,7 +120,9 @@ const char *posemb_tuning_builtin(void)
     return posemb__tuning_builtin;
 }
 
-struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const posemb_desc *desc)
+struct posemb__tuning posemb__engine_tuning_of_shape(const posemb_engine *engine,
+                                                     const posemb_desc *desc,
+                                                     posemb_kernel_shape shape)
 {
     const posemb_device_info *info = &engine->info;
     const posemb_engine_options *given = &engine->given;
@@ -130,8 +132,8 @@ struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const p
         .driver = info->driver,
         .is_gpu = (info->type & CL_DEVICE_TYPE_GPU) != 0,
         .is_cpu = (info->type & CL_DEVICE_TYPE_CPU) != 0,
-        .shape = given->shape ? given->shape : posemb__device_shape(info),
-        .shape_is_given = given->shape != POSEMB_SHAPE_DEFAULT,
+        .shape = shape ? shape : posemb__device_shape(info),
+        .shape_is_given = shape != POSEMB_SHAPE_DEFAULT,
         .desc = desc,
     };
     struct posemb__tuning tuning = posemb__tuning_find(engine->tunings, POSEMB__TUNINGS, &subject);
@@ -143,6 +145,11 @@ struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const p
     if (given->follows_threshold != 0)
         tuning.value[POSEMB__SET_FOLLOWS] = given->follows_threshold;
     return tuning;
+}
+
+struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const posemb_desc *desc)
+{
+    return posemb__engine_tuning_of_shape(engine, desc, engine->given.shape);
 }
 
 static posemb_status check_options(const posemb_engine_options *given,

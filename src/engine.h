@@ -39,6 +39,11 @@ posemb_engine *posemb__engine_retain(posemb_engine *engine);
 /* The tuning in force for a (resolved) description; NULL: for those that no entry names. */
 struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const posemb_desc *desc);
 
+/* The same under a shape that is given; POSEMB_SHAPE_DEFAULT: none is. */
+struct posemb__tuning posemb__engine_tuning_of_shape(const posemb_engine *engine,
+                                                     const posemb_desc *desc,
+                                                     posemb_kernel_shape shape);
+
 /* The caller's blob; bytes NULL: none. */
 struct posemb__offer {
     const void *bytes;

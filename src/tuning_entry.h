@@ -23,6 +23,14 @@ enum posemb__selector {
 
 enum { POSEMB__FOR_NAMES = POSEMB__FOR_TYPE };
 
+/* The words of a selector, up to one that is NULL; of names and dim: NULL. */
+struct posemb__choice {
+    const char *word;
+    uint64_t value;
+};
+
+const struct posemb__choice *posemb__selector_choices(enum posemb__selector selector);
+
 /* Characters of the text, without a zero at their end. */
 struct posemb__word {
     const char *text;

@@ -109,23 +109,19 @@ static bool take_pair(struct parser *parser, struct posemb__word *key, struct po
 
 /* ---- What an entry is for */
 
-struct choice {
-    const char *word;
-    uint64_t value;
-};
-
-static const struct choice cpu_or_gpu[] = {{"cpu", POSEMB__CPU}, {"gpu", POSEMB__GPU}, {NULL, 0}};
-static const struct choice operations[] = {
+static const struct posemb__choice cpu_or_gpu[] = {
+    {"cpu", POSEMB__CPU}, {"gpu", POSEMB__GPU}, {NULL, 0}};
+static const struct posemb__choice operations[] = {
     {"encode", POSEMB_ENCODE}, {"add", POSEMB_ADD}, {"table", POSEMB_TABLE}, {NULL, 0}};
-static const struct choice positions[] = {{"sinusoidal", POSEMB_SINUSOIDAL},
-                                          {"learned", POSEMB_LEARNED},
-                                          {"none", POSEMB_NO_POSITION},
-                                          {NULL, 0}};
-static const struct choice outs[] = {
+static const struct posemb__choice positions[] = {{"sinusoidal", POSEMB_SINUSOIDAL},
+                                                  {"learned", POSEMB_LEARNED},
+                                                  {"none", POSEMB_NO_POSITION},
+                                                  {NULL, 0}};
+static const struct posemb__choice outs[] = {
     {"f32", POSEMB_F32}, {"f16", POSEMB_F16}, {"bf16", POSEMB_BF16}, {NULL, 0}};
-static const struct choice norms[] = {
+static const struct posemb__choice norms[] = {
     {"none", POSEMB_NORM_NONE}, {"layer", POSEMB_NORM_LAYER}, {"rms", POSEMB_NORM_RMS}, {NULL, 0}};
-static const struct choice tables[] = {
+static const struct posemb__choice tables[] = {
     {"f32", POSEMB_F32},   {"f16", POSEMB_F16},   {"bf16", POSEMB_BF16},
     {"i8", POSEMB_I8},     {"q8_0", POSEMB_Q8_0}, {"q4_0", POSEMB_Q4_0},
     {"q4_1", POSEMB_Q4_1}, {"q5_0", POSEMB_Q5_0}, {"q5_1", POSEMB_Q5_1},
@@ -134,7 +130,7 @@ static const struct choice tables[] = {
 
 static const struct {
     const char *name;
-    const struct choice *choices; /* NULL: any text, or a range */
+    const struct posemb__choice *choices; /* NULL: any text, or a range */
 } selectors[POSEMB__SELECTORS] = {
     [POSEMB__FOR_PLATFORM] = {"platform", NULL},
     [POSEMB__FOR_DEVICE] = {"device", NULL},
@@ -149,9 +145,14 @@ static const struct {
     [POSEMB__FOR_DIM] = {"dim", NULL},
 };
 
+const struct posemb__choice *posemb__selector_choices(enum posemb__selector selector)
+{
+    return selectors[selector].choices;
+}
+
 /* One of some words. */
 static bool choose(struct parser *parser, struct posemb__word key, struct posemb__word value,
-                   const struct choice *choices, uint64_t *chosen)
+                   const struct posemb__choice *choices, uint64_t *chosen)
 {
     char rest[160] = " is none of";
     size_t used = strlen(rest);

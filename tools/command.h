@@ -17,6 +17,7 @@ int command_identify(int count, char **arguments);
 int command_models(int count, char **arguments);
 int command_sentences(int count, char **arguments);
 int command_table(int count, char **arguments);
+int command_tune(int count, char **arguments);
 int command_verify(int count, char **arguments);
 
 /* Print "posemb: message" on standard error and return EXIT_FAILED. */

@@ -15,9 +15,8 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls] "
-    "[--json "
-    "FILE]\n\n"
+    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls]\n"
+    "                    [--tuning FILE] [--json FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
     "several widths and store kinds; the best counts), interleaved in this process. Every element "
@@ -31,6 +30,7 @@ static const char help[] =
     "  --device  a number of posemb devices, name:SUBSTRING, or all; default $POSEMB_DEVICE, else "
     "the\n"
     "            first usable device\n"
+    "  --tuning  a file of posemb tune, to be in force meanwhile\n"
     "  --shape   batch x length x D, such as 8x2048x1024; default: a list of shapes\n"
     "  --rules       measure the position rules beside the index rule alone\n"
     "  --parts       measure storage types, learned positions and norms beside the plain stage "
@@ -43,6 +43,7 @@ enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES, OPTION
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"device", required_argument, NULL, OPTION_DEVICE},
+    {"tuning", required_argument, NULL, OPTION_TUNING},
     {"shape", required_argument, NULL, OPTION_SHAPE},
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
@@ -414,6 +415,13 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_DEVICE:
             options->device = optarg;
             break;
+        case OPTION_TUNING: {
+            const int status = take_tuning(optarg);
+
+            if (status != EXIT_DONE)
+                return status;
+            break;
+        }
         case OPTION_JSON:
             options->json = optarg;
             break;

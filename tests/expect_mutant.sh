@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# expect_mutant.sh COMMAND verify|bench|devices differs|equal: the subcommand tells, by exit status and
+# expect_mutant.sh COMMAND verify|bench|devices|tune differs|equal: the subcommand tells, by exit status and
 # in words, that the bits of its kernels differ from the reference, or that they are equal.
 set -u
 command=$1
@@ -12,6 +12,7 @@ arguments=()
 case $subcommand in
 bench) arguments=(--device 0 --shape 2x64x96 --json "$folder/bench.jsonl") ;;
 verify) arguments=(--device 0) ;;
+tune) arguments=(--device 0 --op table --dim 96 --size 1 --seconds 0.1 --search rows --out "$folder/tuning.txt") ;;
 esac
 if [ "$outcome" = differs ]; then
     [ "$subcommand" != verify ] || arguments+=(--stop)
@@ -30,7 +31,7 @@ fi
 
 # How each subcommand says it. "0 differ" and "may differ" do not count.
 case $subcommand in
-verify) words='MISMATCH' ;;
+verify | tune) words='MISMATCH' ;;
 devices) words='BITS DIFFER' ;;
 bench) words='[1-9][0-9]* .*(differ|mismatch)' ;;
 esac
@@ -45,5 +46,9 @@ if [ "$found" != "$outcome" ]; then
 fi
 if [ "$subcommand" = bench ] && [ ! -s "$folder/bench.jsonl" ]; then
     echo "FAILED: bench wrote no JSON"
+    exit 1
+fi
+if [ "$subcommand" = tune ] && [ "$outcome" = differs ] && [ -e "$folder/tuning.txt" ]; then
+    echo "FAILED: tune wrote what it found with wrong bits"
     exit 1
 fi

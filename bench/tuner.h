@@ -65,6 +65,7 @@ struct tuner_stores {
     size_t sizes;
     uint64_t bytes[TUNER_SIZES];
     double ratio[TUNER_SIZES]; /* streamed / plain, the median of pairs */
+    double noise[TUNER_SIZES]; /* the same of plain / plain, less 1, without its sign */
     uint64_t first;            /* the threshold in force */
     uint64_t best;             /* `first` where it is right at every size, beyond doubt */
     size_t differing;

@@ -57,34 +57,48 @@ static posemb_status sample(struct stores_run *run, int which, double *seconds, 
     return POSEMB_OK;
 }
 
-/* The median of streamed / plain. */
-static posemb_status compare(struct stores_run *run, double seconds, double *ratio,
-                             posemb_error *error)
+/* How many launches a sample has. */
+static posemb_status calibrate(struct stores_run *run, posemb_error *error)
 {
-    double ratios[PAIRS_MAX];
-    double times[2] = {0.0, 0.0};
+    double seconds = sample_seconds;
     posemb_status status = POSEMB_OK;
-    size_t count = 0;
-    double begin;
 
     run->launches = 1;
     for (int n = 0; status == POSEMB_OK && n < 6; n++)
-        status = sample(run, n % 2, &times[n % 2], error);
+        status = sample(run, n % 2, &seconds, error);
+    run->launches = (uint32_t)fmin(sample_seconds / seconds + 1.0, LAUNCHES_MAX);
+    return status;
+}
+
+/* The median of streamed / plain, where plain is measured before and after; and what is between
+ * these two. */
+static posemb_status compare(struct stores_run *run, double seconds, double *ratio, double *noise,
+                             posemb_error *error)
+{
+    double ratios[PAIRS_MAX];
+    double again[PAIRS_MAX];
+    const double begin = clock_seconds();
+    posemb_status status = calibrate(run, error);
+    size_t count = 0;
+
+    while (status == POSEMB_OK && count < PAIRS_MAX &&
+           (count < PAIRS_MIN || clock_seconds() - begin < seconds)) {
+        const bool turned = count % 2;
+        double plain[2] = {1.0, 1.0};
+        double streamed = 1.0;
+
+        status = sample(run, 0, &plain[turned], error);
+        if (status == POSEMB_OK)
+            status = sample(run, 1, &streamed, error);
+        if (status == POSEMB_OK)
+            status = sample(run, 0, &plain[!turned], error);
+        ratios[count] = streamed / (0.5 * (plain[0] + plain[1]));
+        again[count++] = plain[1] / plain[0];
+    }
     if (status != POSEMB_OK)
         return status;
-    run->launches = (uint32_t)fmin(sample_seconds / times[0] + 1.0, LAUNCHES_MAX);
-    begin = clock_seconds();
-    while (count < PAIRS_MAX && (count < PAIRS_MIN || clock_seconds() - begin < seconds)) {
-        for (int i = 0; status == POSEMB_OK && i < 2; i++) {
-            const int which = (int)((size_t)i + count) % 2;
-
-            status = sample(run, which, &times[which], error);
-        }
-        if (status != POSEMB_OK)
-            return status;
-        ratios[count++] = times[1] / times[0];
-    }
     *ratio = samples_median(ratios, count);
+    *noise = fabs(samples_median(again, count) - 1.0);
     return POSEMB_OK;
 }
 
@@ -130,7 +144,7 @@ static posemb_status measure(posemb_session *session, posemb_consumer consumer, 
     if (status == POSEMB_OK)
         stores->streams = run.plans[1]->launch_rule.streams;
     if (status == POSEMB_OK && stores->streams && stores->differing == 0)
-        status = compare(&run, seconds, &stores->ratio[k], error);
+        status = compare(&run, seconds, &stores->ratio[k], &stores->noise[k], error);
     yardsticks_destroy(&run.reader);
     posemb_plan_destroy(run.plans[0]);
     posemb_plan_destroy(run.plans[1]);
@@ -148,7 +162,7 @@ static uint64_t find_threshold(const struct tuner_stores *stores)
     for (size_t k = 0; k < stores->sizes; k++) {
         const double ratio = stores->ratio[k];
 
-        if (fabs(ratio - 1.0) > TUNER_LEAST_GAIN)
+        if (fabs(ratio - 1.0) > fmax(TUNER_LEAST_GAIN, 2.0 * stores->noise[k]))
             wrong |= (ratio < 1.0) != (stores->bytes[k] >= stores->first);
     }
     for (size_t k = stores->sizes; wrong && k > 0; k--) {

@@ -40,6 +40,9 @@ bool posemb__has_float_positions(const posemb_desc *resolved);
  */
 bool posemb__counts_tokens(const posemb_desc *resolved);
 
+/* Whether the position of a token depends on its column alone, and so does what is done with it. */
+bool posemb__shares_positions(const posemb_desc *resolved);
+
 /* Whether pads have to be looked for, token by token. */
 bool posemb__searches_pads(const posemb_desc *resolved);
 

@@ -46,6 +46,8 @@ void posemb__program_options(const struct posemb__program_key *key,
         {"FOLDED", key->folded},
         {"MEMORY", key->memory_floats},
         {"ROWS", key->rows},
+        {"SHARED_ROWS", key->shared_rows},
+        {"PREFETCH", key->prefetch},
     };
     size_t used = (size_t)snprintf(options, POSEMB__OPTIONS_SIZE, "-cl-std=CL1.2");
 

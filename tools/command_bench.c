@@ -27,6 +27,7 @@ static const char help[] =
     "models: some minutes. What has no room or would take too long is named and passed over.\n\n"
     "  --device DEV    a number of posemb devices, name:SUBSTRING, or all (every device of every\n"
     "                  platform); default $POSEMB_DEVICE, else the first usable device\n"
+    "  --tuning FILE   of posemb tune, to be in force meanwhile\n"
     "  --quick         ten cases and the accuracy, within a minute\n"
     "  --full          every shape, type, rule and kind of ids: an hour or more\n"
     "  --shape BxSxD   batch x length x D; alone: nine cases of it, with one of these: that one\n"
@@ -87,6 +88,7 @@ static const struct {
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"device", required_argument, NULL, OPTION_DEVICE},
+    {"tuning", required_argument, NULL, OPTION_TUNING},
     {"shape", required_argument, NULL, OPTION_SHAPE},
     {"quick", no_argument, NULL, OPTION_QUICK},
     {"full", no_argument, NULL, OPTION_FULL},
@@ -240,6 +242,8 @@ static int take(const char *command, int letter, struct bench_options *options)
     case OPTION_DEVICE:
         options->device = optarg;
         return EXIT_DONE;
+    case OPTION_TUNING:
+        return take_tuning(optarg);
     case OPTION_JSON:
         options->json = optarg;
         return EXIT_DONE;

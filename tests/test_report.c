@@ -318,7 +318,8 @@ static void test_old_records(void **state)
             "\"kind\":\"rule\",\"shape\":" BIG ",\"rule\":\"ragged\",\"seconds\":2e-3,"
             "\"ratio_to_index\":1.25,\"launches\":1}\n"
             "{\"schema\":1,\"kind\":\"peer\",\"stage\":\"bert\",\"candidate\":\"Package One\","
-            "\"shape\":[32,512,768],\"rows\":\"cold\",\"seconds\":3e-3,\"ratio_to_posemb\":1.5}\n";
+            "\"shape\":[32,512,768],\"rows\":\"cold\",\"seconds\":3e-3,\"ratio_to_posemb\":1.5,"
+            "\"foreign_cpus\":0.06}\n";
     const struct report_record *record;
     struct made made;
     size_t place = 0;
@@ -334,6 +335,7 @@ static void test_old_records(void **state)
     assert_has(&made.page, "explicit positions");
     assert_has(&made.page, ">ragged<");
     assert_has(&made.page, "Package One");
+    assert_has(&made.page, "1 of these numbers mean nothing");
     assert_has(&made.page, "1.50\xc3\x97");
     assert_well_formed(&made.page);
     free_made(&made);
@@ -446,18 +448,18 @@ static void test_figures_on_the_page(void **state)
         "\"yardsticks\":{\"copy\":{\"seconds\":3.2e-3,\"how\":\"wide\"},"
         "\"gather + table\":{\"seconds\":5e-3},\"unfused\":{\"seconds\":1e-2,\"launches\":4},"
         "\"vendor sin\":{\"seconds\":0.1}}") STAGE("b", BIG, DIGEST_1, "1e-2", COPY("5e-3"))
-        STAGE("a", BIG, DIGEST_2, "2e-3", "\"table\":\"q4_k\",\"out\":\"f16\"," COPY("1e-3"))
-            STAGE("a", BIG, DIGEST_2, "8e-3", "\"norm\":\"layer\"," COPY("3.2e-3"))
-                STAGE("a", "[8,1,1024]", DIGEST_2, "3.25e-6",
-                      "\"call_seconds\":9e-6,\"yardsticks\":{\"copy\":{\"seconds\":2.5e-6},"
-                      "\"unfused\":{\"seconds\":12.75e-6,\"launches\":4}}")
-                    LINE("b", "skip", "\"what\":\"the big one\",\"reason\":\"too big\"")
-                        LINE("a", "first call",
-                             "\"caches\":\"nothing at all\",\"plan_seconds\":0.5,"
-                             "\"first_seconds\":0.25")
-                            LINE("a", "devices",
-                                 "\"count\":2,\"shape\":" BIG ",\"verified\":true,\"seconds\":1e-3,"
-                                 "\"single_seconds\":1.9e-3");
+        STAGE("a", BIG, DIGEST_2, "2e-3", "\"table\":\"q4_k\",\"out\":\"f16\"," COPY("1e-3")) STAGE(
+            "a", BIG, DIGEST_2, "8e-3", "\"norm\":\"layer\",\"wrong\":\"gather\"," COPY("3.2e-3"))
+            STAGE("a", "[8,1,1024]", DIGEST_2, "3.25e-6",
+                  "\"call_seconds\":9e-6,\"yardsticks\":{\"copy\":{\"seconds\":2.5e-6},"
+                  "\"unfused\":{\"seconds\":12.75e-6,\"launches\":4}}")
+                LINE("b", "skip", "\"what\":\"the big one\",\"reason\":\"too big\"")
+                    LINE("a", "first call",
+                         "\"caches\":\"nothing at all\",\"plan_seconds\":0.5,"
+                         "\"first_seconds\":0.25")
+                        LINE("a", "devices",
+                             "\"count\":2,\"shape\":" BIG ",\"verified\":true,\"seconds\":1e-3,"
+                             "\"single_seconds\":1.9e-3");
     struct made made;
 
     (void)state;
@@ -476,6 +478,7 @@ static void test_figures_on_the_page(void **state)
                            "<td class=\"n\">3</td>");
     assert_has(&made.page, "disagree: events 9 ms");
     assert_has(&made.page, "<td>the big one</td><td>too big</td>");
+    assert_has(&made.page, "the yardstick &quot;gather&quot; gave wrong values");
     assert_has(&made.page, "750 ms");
     assert_has(&made.page, "<td class=\"n\">1.90</td><td>the reference\xe2\x80\x99s</td>");
     assert_has(&made.page, "POCL_X=1");

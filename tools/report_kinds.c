@@ -17,7 +17,7 @@ static const struct field stage_fields[] = {
     STAGE_MAY(types, BOOL),      STAGE_MAY(table_rows, COUNT), STAGE_MAY(kernels, COUNT),
     STAGE_MAY(rule, TEXT),       STAGE_MAY(norm, TEXT),        STAGE_MAY(consumer, TEXT),
     STAGE_MAY(rows, TEXT),       STAGE_MAY(ids, TEXT),         STAGE_MAY(bytes, COUNT),
-    STAGE_MAY(differing, COUNT), STAGE_MAY(digest, DIGEST),
+    STAGE_MAY(differing, COUNT), STAGE_MAY(digest, DIGEST),    STAGE_MAY(wrong, TEXT),
 };
 
 /* Only of what was verified. */
@@ -123,6 +123,7 @@ static const struct field peer_fields[] = {
     FIELD_NEEDED(peer_record, rows, "rows", TEXT),
     FIELD_NEEDED(peer_record, seconds, "seconds", TIME),
     FIELD_NEEDED(peer_record, ratio_to_posemb, "ratio_to_posemb", TIME),
+    FIELD_MAY_HAVE(peer_record, malloc_mode, "malloc", TEXT),
     FIELD_MAY_HAVE(peer_record, threads, "threads", COUNT),
     FIELD_MAY_HAVE(peer_record, median_seconds, "median_seconds", TIME),
     FIELD_MAY_HAVE(peer_record, foreign_cpus, "foreign_cpus", MAGNITUDE),

@@ -43,7 +43,7 @@ static void write_legend_rows(const struct report *report, struct markup *pictur
 {
     char letter[4];
 
-    for (size_t run = 0; run < report->records->run_count; run++, y += LEGEND_ROW) {
+    for (size_t run = 0; run < report->records->run_count; run++) {
         report_letter(run, letter);
         svg_draw_mark(picture, (unsigned)run, MARGIN + 8.0, y - 4.0, 5.0);
         markup_format(picture,
@@ -54,6 +54,7 @@ static void write_legend_rows(const struct report *report, struct markup *pictur
         markup_add(picture, ", ");
         markup_escape(picture, report->records->runs[run].driver);
         markup_add(picture, "</text>\n");
+        y += LEGEND_ROW;
     }
 }
 

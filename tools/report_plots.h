@@ -31,7 +31,7 @@ enum report_plot {
     PLOT_UNFUSED,
     PLOT_VENDOR_SIN,
     PLOT_FIRST_CALLS, /* seconds to the end of the first launch, by what the process finds */
-    PLOT_PEERS,       /* times as fast as other packages, by package and case */
+    PLOT_PEERS,       /* times as fast as other packages, a plot for each shape */
     PLOT_COUNT
 };
 

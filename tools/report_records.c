@@ -321,7 +321,7 @@ posemb_status report_records_read(struct report_records *records, const char *pa
     status = add_file(records, path, error);
     if (status == POSEMB_OK)
         status = read_bytes(&file, &bytes, error);
-    if (status == POSEMB_OK)
+    if (bytes)
         status = read_lines(&reader, bytes, (size_t)file.size);
     free(bytes);
     file_bytes_close(&file);

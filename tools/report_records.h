@@ -89,6 +89,7 @@ struct stage_record {
     bool verified;      /* else there are no times */
     int64_t differing;
     const char *digest;
+    const char *wrong; /* a yardstick whose values were wrong; it has no number */
     int64_t repeats;
     int64_t launches; /* in a sample */
     double seconds;
@@ -169,6 +170,7 @@ struct peer_record {
     const char *candidate;
     int64_t shape[3];
     const char *rows;
+    const char *malloc_mode; /* "defaults", "keeps memory" */
     int64_t threads;
     double seconds;
     double median_seconds;

@@ -89,7 +89,7 @@ static void write_figures(const struct report *report, const enum report_plot *p
     struct markup figures = {0};
 
     for (size_t i = 0; i < count; i++)
-        if (plots[i] >= PLOT_STORAGES && plots[i] <= PLOT_PARTS)
+        if ((plots[i] >= PLOT_STORAGES && plots[i] <= PLOT_PARTS) || plots[i] == PLOT_PEERS)
             write_figures_of_shapes(report, plots[i], &figures);
         else
             write_figure(report, plots[i], NULL, &figures);
@@ -372,6 +372,24 @@ void section_accuracy(const struct report *report, struct markup *body)
 
 /* ---- Other packages */
 
+/* bench/peers/README.md: above it the numbers mean nothing. */
+#define FOREIGN_CPUS_MAX 0.05
+
+static void warn_of_load(const struct report *report, struct markup *text)
+{
+    const struct report_record *record;
+    size_t loaded = 0;
+
+    for (size_t place = 0;
+         (record = report_next(report->records, RECORD_PEER, REPORT_ANY_RUN, &place));)
+        loaded += record->of.peer.foreign_cpus > FOREIGN_CPUS_MAX;
+    if (loaded > 0)
+        markup_format(text,
+                      "<p><strong>%zu of these numbers mean nothing:</strong> other programs took "
+                      "more than %.2f CPUs meanwhile; see the numbers.</p>\n",
+                      loaded, FOREIGN_CPUS_MAX);
+}
+
 void section_peers(const struct report *report, struct markup *body)
 {
     static const enum report_plot plots[] = {PLOT_PEERS};
@@ -394,6 +412,7 @@ void section_peers(const struct report *report, struct markup *body)
         markup_add(&text, "</li>\n");
     }
     markup_add(&text, "</ul>\n");
+    warn_of_load(report, &text);
     if (text.failed)
         body->failed = true;
     else

@@ -120,17 +120,50 @@ void section_split(const struct report *report, struct markup *body)
                 COUNT(headings), write_split, body);
 }
 
-static void write_skip(const struct report_record *record, struct markup *body)
+static void write_skip(const struct report_record *record, const char *what, const char *reason,
+                       struct markup *body)
 {
-    html_cell(body, record->of.skip.what);
-    html_cell(body, record->of.skip.reason);
+    html_row_begin(body);
+    write_run_cell(body, record->run);
+    html_cell(body, what);
+    html_cell(body, reason);
+    html_row_end(body);
+}
+
+/* What was skipped, and the yardsticks that were not right. */
+static void write_skips(const struct report *report, struct markup *rows)
+{
+    char name[REPORT_NAME_SIZE];
+    char reason[REPORT_NAME_SIZE];
+
+    for (size_t i = 0; i < report->records->count; i++) {
+        const struct report_record *record = &report->records->all[i];
+
+        if (record->kind == RECORD_SKIP)
+            write_skip(record, record->of.skip.what, record->of.skip.reason, rows);
+        if (record->kind != RECORD_STAGE || !*record->of.stage.wrong)
+            continue;
+        report_configuration(&record->of.stage, name);
+        snprintf(reason, sizeof reason,
+                 "the yardstick \"%.100s\" gave wrong values: it has no number",
+                 record->of.stage.wrong);
+        write_skip(record, name, reason, rows);
+    }
 }
 
 void section_skipped(const struct report *report, struct markup *body)
 {
     static const char *const headings[] = {"run", "what", "why"};
+    struct markup rows = {0};
 
-    write_table(report, RECORD_SKIP, "Not measured", headings, COUNT(headings), write_skip, body);
+    write_skips(report, &rows);
+    body->failed = body->failed || rows.failed;
+    if (rows.size > 0) {
+        html_table_begin(body, "Not measured", headings, COUNT(headings));
+        markup_add(body, rows.bytes);
+        html_table_end(body);
+    }
+    markup_free(&rows);
 }
 
 /* ---- All numbers */

@@ -40,7 +40,9 @@ void report_packages(const struct report_records *records, struct report_package
 
 void report_package_letter(size_t package, char letter[4])
 {
-    letter[0] = package < REPORT_PACKAGES_MAX ? (char)('a' + (int)package) : '?';
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz?";
+
+    letter[0] = letters[package < REPORT_PACKAGES_MAX ? package : REPORT_PACKAGES_MAX];
     letter[1] = '\0';
 }
 
@@ -113,11 +115,12 @@ static void evaluate_stage(const struct stage_record *stage, enum report_plot wh
 
 static void evaluate_peer(const struct peer_record *peer, struct plot_value *value)
 {
-    char shape[REPORT_SHAPE_SIZE];
+    const bool is_plain = !*peer->malloc_mode || strcmp(peer->malloc_mode, "defaults") == 0;
 
-    report_shape(peer->shape, shape);
-    snprintf(value->label, sizeof value->label, "%.60s %s, %.40s rows%s%.60s", peer->stage, shape,
-             peer->rows, *peer->cpu ? ", " : "", peer->cpu);
+    snprintf(value->label, sizeof value->label, "%.60s, %.40s rows%s%.40s%s%.60s", peer->stage,
+             peer->rows, is_plain ? "" : ", malloc ", is_plain ? "" : peer->malloc_mode,
+             *peer->cpu ? ", " : "", peer->cpu);
+    value->shape = peer->shape;
     if (strcmp(peer->candidate, "posemb") != 0)
         value->value = peer->ratio_to_posemb;
 }

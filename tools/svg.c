@@ -94,29 +94,26 @@ static void make_linear(struct axis *axis, double most, double wanted)
 
     axis->from = 0.0;
     axis->to = step * fmax(count, 1.0);
-    for (double i = 0.0; i <= count; i += 1.0)
-        add_tick(axis, i * step);
+    for (int i = 0; i <= (int)count; i++)
+        add_tick(axis, (double)i * step);
 }
 
 /* Powers of ten; more between them where the axis is short, fewer where it is long. */
 static void make_log(struct axis *axis, double least, double most, double wanted)
 {
-    static const double few[] = {1.0, 2.0, 5.0};
-    static const double many[] = {1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0};
-    const double first = floor(log10(least) + 1e-9);
-    const double last = ceil(log10(most) - 1e-9);
-    const double stride = fmax(1.0, ceil((last - first) / wanted));
-    const double *steps = most / least < 3.0 ? many : few;
-    const size_t count = most / least < 3.0     ? sizeof many / sizeof *many
-                         : most / least < 100.0 ? sizeof few / sizeof *few
-                                                : 1;
+    static const double steps[3][11] = {
+        {1.0}, {1.0, 2.0, 5.0}, {1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0}};
+    const double *step = steps[most / least < 3.0 ? 2 : most / least < 100.0 ? 1 : 0];
+    const int first = (int)floor(log10(least) + 1e-9);
+    const int last = (int)ceil(log10(most) - 1e-9);
+    const int stride = (int)fmax(1.0, ceil((double)(last - first) / wanted));
 
     axis->is_log = true;
     axis->from = least;
     axis->to = most;
-    for (double power = first; power <= last; power += stride)
-        for (size_t i = 0; i < count; i++)
-            add_tick(axis, steps[i] * pow(10.0, power));
+    for (int power = first; power <= last; power += stride)
+        for (size_t i = 0; i < 11 && step[i] > 0.0; i++)
+            add_tick(axis, step[i] * pow(10.0, (double)power));
 }
 
 /* A number of an axis: powers of ten from 10^4 on and below 10^-2. */
@@ -282,7 +279,7 @@ static void write_label(struct markup *markup, const struct svg_group *group, do
     write_text(markup, 4.0, y + LABEL_HEIGHT - 4.0, "t h", 11.5, lines[0]);
     if (!group->label[end])
         return;
-    strcpy(lines[1], group->label + end);
+    memcpy(lines[1], group->label + end, strlen(group->label + end) + 1);
     lines[1][break_label(lines[1])] = '\0';
     write_text(markup, 4.0, y + 2.0 * LABEL_HEIGHT - 7.0, "t h", 11.5, lines[1]);
 }
@@ -372,9 +369,11 @@ void svg_draw_bars(struct markup *markup, const struct svg_bars *plot)
 
         write_label(markup, group, y);
         y += label_height(group);
-        for (size_t j = 0; j < group->count; j++, y += BAR_HEIGHT)
+        for (size_t j = 0; j < group->count; j++) {
             draw_bar(markup, &plot->bars[group->first + j], &axis,
                      plot->is_log ? fmax(plot->base, axis.from) : plot->base, y);
+            y += BAR_HEIGHT;
+        }
         y += GROUP_GAP;
     }
 }

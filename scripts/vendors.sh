@@ -5,8 +5,8 @@
 # usage: scripts/vendors.sh [intel|pocl|all]
 #   intel  Intel's OpenCL runtime for CPUs, from wheels under Intel's own licence (276 MB to fetch, 0.9 GB
 #          on disk; x86-64 alone)
-#   pocl   PoCL 6.0, built from Debian 13's source against LLVM 16 (6 MB to fetch beside LLVM; minutes to
-#          tens of minutes of building; CMAKE_BUILD_PARALLEL_LEVEL says how much at a time)
+#   pocl   PoCL 6.0, built from Debian 13's source against LLVM 16 (2.5 MB to fetch, beside apt's lists and
+#          LLVM; some minutes of building; CMAKE_BUILD_PARALLEL_LEVEL says how much at a time)
 #   all    both, the default
 set -eu
 cd "$(dirname "$0")/.."
@@ -74,6 +74,7 @@ pocl_llvm=16
 fetch_pocl() {
     apt=$PWD/build/vendors/apt
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    # shellcheck disable=SC2016 # apt fills them in
     archive=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' | sed -n 's/^Debian //p' | head -n 1)
     [ -n "$archive" ] || fail "apt knows no archive of Debian's to fetch PoCL's source from"
     [ -f "$keys" ] || fail "$keys is not there (package debian-archive-keyring)"
@@ -90,9 +91,7 @@ CONFIGURATION
     echo "Fetching PoCL's source"
     (
         export APT_CONFIG="$apt/apt.conf"
-        apt-get update -qq
-        cd build/vendors/pocl-source
-        apt-get source -qq --download-only --tar-only pocl
+        cd build/vendors/pocl-source && apt-get update -qq && apt-get source -qq --download-only --tar-only pocl
     ) || fail "apt could not fetch the source of pocl from Debian 13"
     found=$(cd build/vendors/pocl-source && ls)
     [ "$found" = "$pocl_tarball" ] || fail "Debian 13 has $found, not $pocl_tarball"
@@ -100,28 +99,43 @@ CONFIGURATION
         fail "$pocl_tarball is not the one that was tested"
 }
 
-# The threaded device alone. Neither LLVM 16 nor its llc need know this processor: the kernel library is
-# built for sets of instructions, and PoCL picks one when it starts.
+# The level of x86-64 that the kernels may use. LLVM 16 does not know all processors by name.
+processor_level() {
+    flags=" $(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1) "
+    for flag in avx2 bmi1 bmi2 f16c fma movbe abm; do
+        case "$flags" in *" $flag "*) ;; *) echo x86-64; return ;; esac
+    done
+    for flag in avx512f avx512bw avx512cd avx512dq avx512vl; do
+        case "$flags" in *" $flag "*) ;; *) echo x86-64-v3; return ;; esac
+    done
+    echo x86-64-v4
+}
+
+# The threaded device alone, for this machine.
 build_pocl() {
-    tar -xzf "build/vendors/pocl-source/$pocl_tarball" -C build/vendors/pocl-source
+    source=$PWD/build/vendors/pocl-source
+    target=$PWD/build/vendors/pocl
+    mkdir "$source/tree"
+    tar -xzf "$source/$pocl_tarball" -C "$source/tree" --strip-components=1
     echo "Building PoCL"
-    {
-        cmake -G Ninja -S "build/vendors/pocl-source/${pocl_tarball%.orig.tar.gz}" -B build/vendors/pocl-build \
-            -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$PWD/build/vendors/pocl" \
-            -DWITH_LLVM_CONFIG=/usr/bin/llvm-config-$pocl_llvm -DLLC_HOST_CPU_AUTO=x86-64 \
-            -DKERNELLIB_HOST_CPU_VARIANTS=distro -DENABLE_ICD=ON -DENABLE_TESTS=OFF \
-            -DENABLE_EXAMPLES=OFF -DENABLE_POCLCC=OFF &&
-            nice -n 19 cmake --build build/vendors/pocl-build &&
-            cmake --install build/vendors/pocl-build
-    } >build/vendors/pocl-build.log 2>&1 || {
-        tail -n 40 build/vendors/pocl-build.log >&2
+    # Its configuration leaves files where it runs.
+    (
+        cd "$source" && cmake -G Ninja -S tree -B "$target-build" -DCMAKE_BUILD_TYPE=Release \
+            -DCMAKE_INSTALL_PREFIX="$target" -DWITH_LLVM_CONFIG=/usr/bin/llvm-config-$pocl_llvm \
+            -DLLC_HOST_CPU="$level" -DENABLE_ICD=ON -DENABLE_TESTS=OFF -DENABLE_EXAMPLES=OFF \
+            -DENABLE_POCLCC=OFF &&
+            nice -n 19 cmake --build "$target-build" &&
+            cmake --install "$target-build"
+    ) >"$target-build.log" 2>&1 || {
+        tail -n 40 "$target-build.log" >&2
         fail "building PoCL failed; the whole log is in build/vendors/pocl-build.log"
     }
 }
 
 install_pocl() {
     [ "$(uname -m)" = x86_64 ] || fail "PoCL is built for x86-64 here, this machine is $(uname -m)"
-    if ! is_complete pocl "$pocl_sha256"; then
+    level=$(processor_level)
+    if ! is_complete pocl "$pocl_sha256 $level"; then
         install_packages g++ clang-$pocl_llvm llvm-$pocl_llvm-dev libclang-$pocl_llvm-dev \
             libclang-cpp$pocl_llvm-dev libhwloc-dev zlib1g-dev libzstd-dev libxml2-dev \
             debian-archive-keyring
@@ -129,7 +143,7 @@ install_pocl() {
         mkdir -p build/vendors/pocl-source
         fetch_pocl
         build_pocl
-        mark_complete pocl "$pocl_sha256"
+        mark_complete pocl "$pocl_sha256 $level"
         rm -rf build/vendors/pocl-build build/vendors/pocl-source build/vendors/apt
     fi
     register pocl "$(echo build/vendors/pocl/lib*/libpocl.so build/vendors/pocl/lib/*/libpocl.so |

@@ -108,6 +108,7 @@ struct bench_yardstick_result {
     bool measured;
     double seconds; /* the smallest, and the median */
     double median_seconds;
+    double ratio;      /* of the stage to it: the median over the rounds */
     uint32_t launches; /* kernels of it; without the reader */
     char how[64];      /* which variant was the best */
 };
@@ -126,13 +127,14 @@ struct bench_result {
     double median_seconds;
     double p90_seconds;
     uint32_t repeats;
-    uint32_t launches;         /* in one sample */
-    uint32_t kernels;          /* of one launch: 2 where pads are counted before */
-    double call_seconds;       /* median of one enqueue and clFinish */
-    double event_seconds;      /* median by events of a profiling queue; NaN: the device has none */
-    char timing[BENCH_TIMING]; /* "agree", or how events and wall clock disagree */
-    uint64_t bytes;            /* bench_case_bytes() */
-    uint64_t copy_bytes;       /* that the copies move */
+    uint32_t launches;    /* in one sample */
+    uint32_t kernels;     /* of one launch: 2 where pads are counted before */
+    double call_seconds;  /* median of one enqueue and clFinish */
+    double event_seconds; /* median by events of a profiling queue; NaN: the device has none */
+    char tuning[POSEMB_TUNING_SIZE]; /* of the plan: posemb_plan_tuning() */
+    char timing[BENCH_TIMING];       /* "agree", or how events and wall clock disagree */
+    uint64_t bytes;                  /* bench_case_bytes() */
+    uint64_t copy_bytes;             /* that the copies move */
     uint64_t table_rows;
     struct bench_yardstick_result yardsticks[BENCH_YARDSTICKS];
     char reason[256]; /* what `skipped` points to where it was made up */

@@ -173,9 +173,22 @@ posemb_status lanes_run(struct lanes *lanes, const struct lanes_budget *budget, 
     return status;
 }
 
-double lane_seconds(struct lane *lane, double quantile)
+double lane_seconds(const struct lane *lane, double quantile)
 {
-    return samples_quantile(lane->samples, lane->count, quantile);
+    double samples[LANE_SAMPLES_MAX];
+
+    memcpy(samples, lane->samples, lane->count * sizeof *samples);
+    return samples_quantile(samples, lane->count, quantile);
+}
+
+double lanes_ratio(const struct lane *lane, const struct lane *other)
+{
+    const size_t count = lane->count < other->count ? lane->count : other->count;
+    double ratios[LANE_SAMPLES_MAX];
+
+    for (size_t n = 0; n < count; n++)
+        ratios[n] = lane->samples[n] / other->samples[n];
+    return count ? samples_median(ratios, count) : 0.0;
 }
 
 size_t lanes_best(const struct lanes *lanes, int family)

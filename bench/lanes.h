@@ -61,8 +61,12 @@ double lanes_least_seconds(struct lanes *lanes, const struct lanes_budget *budge
 posemb_status lanes_run(struct lanes *lanes, const struct lanes_budget *budget,
                         posemb_error *error);
 
-/* Seconds of one launch; sorts the samples. `quantile` 0: the smallest; 0.5: the median. */
-double lane_seconds(struct lane *lane, double quantile);
+/* Seconds of one launch. `quantile` 0: the smallest; 0.5: the median. */
+double lane_seconds(const struct lane *lane, double quantile);
+
+/* The median over the rounds of the first's seconds divided by the second's in the same round: a
+ * machine that is now fast and now slow moves both. */
+double lanes_ratio(const struct lane *lane, const struct lane *other);
 
 /* The lane of a family with the smallest sample; LANES_MAX where there is none. */
 size_t lanes_best(const struct lanes *lanes, int family);

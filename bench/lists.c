@@ -128,7 +128,7 @@ static size_t add(struct bench_case cases[BENCH_CASES_MAX], size_t count,
 }
 
 #define ADD(cases, count, added, shape)                                                            \
-    add(cases, count, added, sizeof added / sizeof *added, shape)
+    add(cases, count, added, sizeof(added) / sizeof *(added), shape)
 
 size_t bench_list(enum bench_mode mode, struct bench_case cases[BENCH_CASES_MAX])
 {

@@ -349,6 +349,7 @@ static void summarize_yardstick(struct measurement *m, enum bench_yardstick yard
     if (place == LANES_MAX || m->lanes.lanes[place].count == 0)
         return;
     result->measured = true;
+    result->ratio = lanes_ratio(&m->lanes.lanes[0], &m->lanes.lanes[place]);
     result->seconds = lane_seconds(&m->lanes.lanes[place], 0.0);
     result->median_seconds = lane_seconds(&m->lanes.lanes[place], 0.5);
     result->launches = 1;
@@ -367,7 +368,7 @@ static void summarize_yardstick(struct measurement *m, enum bench_yardstick yard
 static void summarize(struct measurement *m)
 {
     struct bench_result *result = m->result;
-    struct lane *stage = &m->lanes.lanes[0];
+    const struct lane *stage = &m->lanes.lanes[0];
 
     result->seconds = lane_seconds(stage, 0.0);
     result->median_seconds = lane_seconds(stage, 0.5);
@@ -415,6 +416,9 @@ static posemb_status measure(struct measurement *m, posemb_error *error)
     posemb_status status =
         stage_call_create(&m->bench->workload, m->engine, &m->bench_case, &m->call, error);
 
+    if (status == POSEMB_OK)
+        status =
+            posemb_plan_tuning(m->call.plan, m->result->tuning, sizeof m->result->tuning, error);
     if (status == POSEMB_OK)
         status = verify(m, 0, &m->result->digest, error);
     if (status != POSEMB_OK || m->result->differing > 0)

@@ -2,7 +2,7 @@
 #       [-DMUTATE_FROM=text -DMUTATE_TO=text] -P embed_kernels.cmake
 #
 # Files are taken from the folder of SOURCE, else from kernels/.
-# Writes SOURCE as the C byte array SYMBOL (and SYMBOL_size, without the zero at the end), its #include "..." lines replaced by the files they name (from the
+# Writes SOURCE, a kernel or another text, as the C byte array SYMBOL (and SYMBOL_size, without the zero at the end), its #include "..." lines replaced by the files they name (from the
 # folder of SOURCE) between #line marks, so that build logs of drivers name our files. MUTATE_FROM and
 # MUTATE_TO change the text on the way, for the tests that prove that a changed kernel is noticed.
 cmake_minimum_required(VERSION 3.20)
@@ -19,6 +19,9 @@ get_filename_component(folder "${SOURCE}" DIRECTORY)
 get_filename_component(name "${SOURCE}" NAME)
 file(READ "${SOURCE}" rest)
 set(text "#line 1 \"${name}\"\n")
+if(NOT name MATCHES "\\.cl$")
+  set(text "") # no source of a driver's
+endif()
 set(line 1)
 while(rest MATCHES "#include \"([a-z_]+\\.[a-z]+)\"\n")
   set(included "${CMAKE_MATCH_1}")

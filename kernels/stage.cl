@@ -2,12 +2,12 @@
  *
  * posemb_stage:        a work-group owns POSEMB_ROWS consecutive tokens.
  *                      Groups: ceil(tokens / POSEMB_ROWS).
- * posemb_stage_shared: a work-group owns POSEMB_ROWS batch rows of one column, or on CPUs without a norm of four columns
- *                      (quads.clh), which share their positions, so that their sinusoids are computed once.
- *                      Groups: ceil(length / columns) * ceil(batch / POSEMB_ROWS).
+ * posemb_stage_shared: a work-group owns POSEMB_SHARED_ROWS batch rows of one column, or on CPUs without a norm of four
+ *                      columns (quads.clh), which share their positions, so that their sinusoids are computed once.
+ *                      Groups: ceil(length / columns) * ceil(batch / POSEMB_SHARED_ROWS).
  * *_streamed:          the same with stores that bypass the cache.
  *
- * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4.
+ * The work-items of a group walk the channels. Any local size is right, under POSEMB_NORM any power of two; the CPU shape has local size 1, POSEMB_MEMORY 16; the GPU shape has POSEMB_MEMORY 4 or 8.
  *
  * posemb_count:        before them, where rows are long and pads are counted: work-item k counts the tokens of
  *                      chunk k % chunks of batch row k / chunks that are not pads, into scratch memory.
@@ -22,7 +22,7 @@
  *   POSEMB_PARTS (the token table lies in several buffers)
  *   POSEMB_EXTRAS (how many), POSEMB_EXTRA0 ... 3 (their storage)
  *   POSEMB_NORM (0: none), POSEMB_GAMMA, POSEMB_BETA (0: none), POSEMB_FOLDED (length of a row when it is folded, 16 or more; CPU shape alone)
- *   POSEMB_MEMORY (4, 16: channels in one access), POSEMB_ROWS. */
+ *   POSEMB_MEMORY (4, 8, 16: channels in one access), POSEMB_ROWS, POSEMB_SHARED_ROWS, POSEMB_PREFETCH (lines). */
 #pragma OPENCL FP_CONTRACT OFF
 
 #include "launch.h"
@@ -64,12 +64,24 @@
 #define POSEMB_CPU  (POSEMB_MEMORY == 16)
 #define POSEMB_AXES (POSEMB_GRID ? 3 : 1)
 
+/* Tokens of a work-group, and as many as either kind of kernel has. */
+#define POSEMB_ROWS_OF(shared) ((shared) ? POSEMB_SHARED_ROWS : POSEMB_ROWS)
+#define POSEMB_ROWS_MAX        (POSEMB_ROWS > POSEMB_SHARED_ROWS ? POSEMB_ROWS : POSEMB_SHARED_ROWS)
+
 /* In the loops of CPUs, where what two vectors of a block have in common is to be computed once. Oclgrind does not know
  * what its compiler makes of it. */
 #if POSEMB_CPU && (defined(__x86_64__) || defined(__aarch64__))
 #define POSEMB_INLINE inline __attribute__((always_inline))
 #else
 #define POSEMB_INLINE inline
+#endif
+
+/* The kernels of CPUs are written in vectors, one work-item to a group. Without being told, Intel's compiler widens them over
+ * work-items once more, which takes most of its time. */
+#if POSEMB_CPU
+#define POSEMB_VECTORIZED __attribute__((vec_type_hint(float16)))
+#else
+#define POSEMB_VECTORIZED
 #endif
 
 #define CAT_(a, b) a##b
@@ -90,7 +102,9 @@
 /* POSEMB_PAIRS channel pairs fill one access (halves: each half) or two (CPU, interleaved). */
 #if POSEMB_CPU
 #define POSEMB_PAIRS 16
-#elif POSEMB_HALVES
+#elif POSEMB_MEMORY == 8 && POSEMB_HALVES
+#define POSEMB_PAIRS 8
+#elif POSEMB_MEMORY == 8 || POSEMB_HALVES
 #define POSEMB_PAIRS 4
 #else
 #define POSEMB_PAIRS 2
@@ -198,10 +212,10 @@ typedef char16 posemb_char_anywhere __attribute__((aligned(1)));
 #undef STORE
 #endif
 #else
-#define LOAD(type, place)         (*(global const CAT(type, 4) *)(place))
-#define LOAD_HALF(place)          vloada_half4(0, place)
+#define LOAD(type, place)         (*(global const CAT(type, POSEMB_MEMORY) *)(place))
+#define LOAD_HALF(place)          CAT(vloada_half, POSEMB_MEMORY)(0, place)
 #define ACCESS                    aligned
-#define STORE(type, value, place) (*(global CAT(type, 4) *)(place) = (value))
+#define STORE(type, value, place) (*(global CAT(type, POSEMB_MEMORY) *)(place) = (value))
 #include "vectors.clh"
 #undef ACCESS
 #undef STORE
@@ -276,17 +290,16 @@ static inline bool posemb_are_sources_aligned(const struct posemb_launch *a, con
     return aligned;
 }
 
-#define POSEMB_ALL_SUMS ((uint)((1ul << POSEMB_ROWS) - 1ul))
+#define POSEMB_ALL_SUMS(shared) ((uint)((1ul << POSEMB_ROWS_OF(shared)) - 1ul))
 
 /* Ask for the first lines of every row at once, and for those behind the next page boundary: rows of a
- * table lie on pages of their own, and a group would else wait for one after the other. More lines were
- * measured to be slower. */
+ * table lie on pages of their own, and a group would else wait for one after the other. */
 static inline void posemb_prefetch(const struct posemb_launch *a, const struct posemb_row *rows, const uint count)
 {
-#if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && defined(__x86_64__)
+#if POSEMB_CPU && POSEMB_OPERATION == POSEMB_ENCODE && POSEMB_PREFETCH && defined(__x86_64__)
     const size_t bytes = a->row_bytes;
 
-    for (size_t line = 0; line < min(bytes, (size_t)8 * 64); line += 64)
+    for (size_t line = 0; line < min(bytes, (size_t)POSEMB_PREFETCH * 64); line += 64)
         for (uint r = 0; r < count; r++)
             __builtin_prefetch((const void *)((size_t)rows[r].source.row + line), 0, 2);
     for (uint r = 0; r < count; r++) {
@@ -310,8 +323,8 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 {
     const uint block = shared ? group / a->length : group;
     const uint column = shared ? group - block * a->length : 0;
-    const uint first = block * POSEMB_ROWS;
-    struct posemb_task task = {min((uint)POSEMB_ROWS, (shared ? a->batch : a->tokens) - first), 0};
+    const uint first = block * POSEMB_ROWS_OF(shared);
+    struct posemb_task task = {min((uint)POSEMB_ROWS_OF(shared), (shared ? a->batch : a->tokens) - first), 0};
     struct posemb_scan scan = {0, 0, false};
 
     for (uint r = 0; r < task.count; r++) {
@@ -422,7 +435,7 @@ static inline struct posemb_task posemb_find_rows(const struct posemb_launch *a,
 /* The order of src/enqueue.c. */
 
 #define POSEMB_KERNEL(name, shared, streamed)                                                      \
-    kernel void name(const struct posemb_launch a, global const uchar *ids,                        \
+    kernel POSEMB_VECTORIZED void name(const struct posemb_launch a, global const uchar *ids,      \
                      global const uchar *source, global const uchar *positions,                    \
                      global const uchar *padding, global const uchar *constants,                   \
                      global const uchar *scratch, global uchar *out, global uchar *positions_out,  \

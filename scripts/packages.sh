@@ -1,4 +1,4 @@
-# Sourced by run.sh and test.sh: installing Debian packages.
+# Sourced by run.sh, test.sh and vendors.sh: installing Debian packages, and building the command.
 
 # install_packages PACKAGE ...: installs those that are missing; as root, or by sudo. Where neither is
 # to be had it prints the command and exits.
@@ -28,3 +28,14 @@ install_packages() {
 # What building the library and the command takes, and an OpenCL device for CPUs.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config ocl-icd-opencl-dev opencl-headers
     pocl-opencl-icd libjansson-dev libxxhash-dev libcairo2-dev fonts-dejavu-core"
+
+# build_command: the library and the command in build/, configured where that has not been done.
+build_command() {
+    if [ ! -f build/build.ninja ]; then
+        echo "Configuring"
+        cmake -S . -B build -G Ninja >build.log 2>&1 || { cat build.log >&2; exit 1; }
+        mv build.log build/configure.log
+    fi
+    echo "Building"
+    cmake --build build "$@" >build/build.log 2>&1 || { cat build/build.log >&2; exit 1; }
+}

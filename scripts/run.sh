@@ -62,13 +62,7 @@ HASHES
 
 # shellcheck disable=SC2086 # the list is words
 install_packages $build_packages
-if [ ! -f build/build.ninja ]; then
-    echo "Configuring"
-    cmake -S . -B build -G Ninja >build.log 2>&1 || { cat build.log >&2; exit 1; }
-    mv build.log build/configure.log
-fi
-echo "Building"
-cmake --build build >build/build.log 2>&1 || { cat build/build.log >&2; exit 1; }
+build_command
 [ "$fetch" = no ] || fetch_model
 
 if [ $# -eq 0 ]; then

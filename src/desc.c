@@ -49,6 +49,14 @@ uint32_t posemb__extra_count(const posemb_desc *resolved)
     return count;
 }
 
+bool posemb__shares_positions(const posemb_desc *resolved)
+{
+    return resolved->padding == POSEMB_PADDING_NONE &&
+           resolved->position_kind != POSEMB_NO_POSITION &&
+           (resolved->positions == POSEMB_POSITIONS_INDEX ||
+            resolved->positions == POSEMB_POSITIONS_EXPLICIT_SHARED);
+}
+
 bool posemb__has_norm(const posemb_desc *resolved)
 {
     return resolved->norm != POSEMB_NORM_NONE;

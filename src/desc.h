@@ -9,6 +9,10 @@
 void posemb__desc_steps(const posemb_desc *resolved, const struct posemb__channels *channels,
                         struct posemb__steps steps);
 
+/* Whether two resolved descriptions have the same bits and buffers: all but `consumer` and
+ * `concurrency`. Where they do not, *name is that of one that differs. */
+bool posemb__desc_equal(const posemb_desc *a, const posemb_desc *b, const char **name);
+
 /* Bytes of one number of that (resolved) type. */
 uint64_t posemb__number_size(posemb_number_type type);
 
@@ -35,6 +39,9 @@ bool posemb__has_float_positions(const posemb_desc *resolved);
 /* Whether the rule counts tokens that are not pads, with one of the pads that has to be looked for.
  */
 bool posemb__counts_tokens(const posemb_desc *resolved);
+
+/* Whether the position of a token depends on its column alone, and so does what is done with it. */
+bool posemb__shares_positions(const posemb_desc *resolved);
 
 /* Whether pads have to be looked for, token by token. */
 bool posemb__searches_pads(const posemb_desc *resolved);

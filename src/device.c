@@ -278,3 +278,19 @@ posemb_status posemb_device_pick(const char *selector, posemb_device_info *info,
     free(devices);
     return status;
 }
+
+size_t posemb__find_device(const cl_device_id *devices, size_t count, cl_device_id device)
+{
+    while (device) {
+        cl_device_id parent = NULL;
+
+        for (size_t i = 0; i < count; i++)
+            if (devices[i] == device)
+                return i;
+        if (clGetDeviceInfo(device, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, NULL) !=
+            CL_SUCCESS)
+            break;
+        device = parent;
+    }
+    return count;
+}

@@ -15,10 +15,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Measured on a CPU with 2 cores, see README: from there on streamed stores are faster. */
-static const uint64_t default_streamed_threshold = (uint64_t)4 << 20;
-static const uint64_t default_follows_threshold = (uint64_t)24 << 20;
-
 static const uint64_t default_cache_limit = (uint64_t)64 << 20;
 
 static void say(const posemb_engine *engine, posemb_log_level level, const char *format, ...)
@@ -47,9 +43,8 @@ static posemb_status check_device_of_context(cl_context context, cl_device_id de
 
     if (code != CL_SUCCESS)
         return posemb__cl_fail(error, code, "clGetContextInfo");
-    for (size_t i = 0; i < size / sizeof *devices; i++)
-        if (devices[i] == device)
-            return POSEMB_OK;
+    if (posemb__find_device(devices, size / sizeof *devices, device) < size / sizeof *devices)
+        return POSEMB_OK;
     return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "device is not one of the context");
 }
 
@@ -114,29 +109,93 @@ static posemb_status resolve_cache(posemb_engine *engine, posemb_error *error)
                                                "no memory for the name of the cache folder");
 }
 
-static posemb_status resolve_options(const posemb_engine_options *options,
-                                     const posemb_device_info *info,
-                                     posemb_engine_options *resolved, posemb_error *error)
+_Static_assert(POSEMB_TUNING_TEXT_MAX == POSEMB__TUNING_TEXT_MAX, "the text has one limit");
+_Static_assert(POSEMB_TUNING_SIZE == POSEMB__TUNING_LINE_SIZE, "so has a line");
+_Static_assert((int)POSEMB_SHAPE_CPU == POSEMB__CPU && (int)POSEMB_SHAPE_GPU == POSEMB__GPU,
+               "shapes have one numbering");
+
+const char *posemb_tuning_builtin(void)
 {
-    memset(resolved, 0, sizeof *resolved);
-    if (options)
-        *resolved = *options;
-    if (resolved->shape == POSEMB_SHAPE_DEFAULT)
-        resolved->shape = posemb__device_shape(info);
-    if (resolved->shape != POSEMB_SHAPE_CPU && resolved->shape != POSEMB_SHAPE_GPU)
+    return posemb__tuning_builtin;
+}
+
+struct posemb__tuning posemb__engine_tuning_of_shape(const posemb_engine *engine,
+                                                     const posemb_desc *desc,
+                                                     posemb_kernel_shape shape)
+{
+    const posemb_device_info *info = &engine->info;
+    const posemb_engine_options *given = &engine->given;
+    const struct posemb__tuning_subject subject = {
+        .platform = info->platform_name,
+        .device = info->name,
+        .driver = info->driver,
+        .is_gpu = (info->type & CL_DEVICE_TYPE_GPU) != 0,
+        .is_cpu = (info->type & CL_DEVICE_TYPE_CPU) != 0,
+        .shape = shape ? shape : posemb__device_shape(info),
+        .shape_is_given = shape != POSEMB_SHAPE_DEFAULT,
+        .desc = desc,
+    };
+    struct posemb__tuning tuning = posemb__tuning_find(engine->tunings, POSEMB__TUNINGS, &subject);
+
+    if (given->local_size != 0)
+        tuning.value[POSEMB__SET_LOCAL_SIZE] = given->local_size;
+    if (given->streamed_threshold != 0)
+        tuning.value[POSEMB__SET_STREAMED] = given->streamed_threshold;
+    if (given->follows_threshold != 0)
+        tuning.value[POSEMB__SET_FOLLOWS] = given->follows_threshold;
+    return tuning;
+}
+
+struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const posemb_desc *desc)
+{
+    return posemb__engine_tuning_of_shape(engine, desc, engine->given.shape);
+}
+
+static posemb_status check_options(const posemb_engine_options *given,
+                                   const posemb_device_info *info, posemb_error *error)
+{
+    if (given->shape != POSEMB_SHAPE_DEFAULT && given->shape != POSEMB_SHAPE_CPU &&
+        given->shape != POSEMB_SHAPE_GPU)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "shape is %d, not one of 0 ... %d",
-                            (int)resolved->shape, POSEMB_SHAPE_GPU);
-    if (resolved->local_size > info->max_work_group_size ||
-        (resolved->local_size & (resolved->local_size - 1)) != 0)
+                            (int)given->shape, POSEMB_SHAPE_GPU);
+    if (given->local_size > info->max_work_group_size ||
+        (given->local_size & (given->local_size - 1)) != 0)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "local_size is %" PRIu32 ", not a power of two up to %zu",
-                            resolved->local_size, info->max_work_group_size);
+                            given->local_size, info->max_work_group_size);
+    return POSEMB_OK;
+}
+
+/* The options as they are for a plan that no entry of the tuning names. */
+static posemb_status resolve_options(posemb_engine *engine, const posemb_engine_options *options,
+                                     posemb_error *error)
+{
+    const posemb_device_info *info = &engine->info;
+    posemb_engine_options *resolved = &engine->options;
+    struct posemb__tuning tuning;
+    posemb_status status;
+
+    if (options)
+        *resolved = *options;
+    engine->given = *resolved;
+    engine->given.cache_folder = engine->given.tuning = NULL; /* the caller's */
+    status = check_options(resolved, info, error);
+    if (status == POSEMB_OK)
+        status = posemb__tuning_parse(posemb__tuning_builtin,
+                                      &engine->tunings[POSEMB__TUNING_BUILTIN], error);
+    if (status == POSEMB_OK)
+        status =
+            posemb__tuning_parse(resolved->tuning, &engine->tunings[POSEMB__TUNING_GIVEN], error);
+    if (status != POSEMB_OK)
+        return status;
+    tuning = posemb__engine_tuning(engine, NULL);
+    resolved->shape = (posemb_kernel_shape)tuning.value[POSEMB__SET_SHAPE];
+    resolved->local_size = (uint32_t)tuning.value[POSEMB__SET_LOCAL_SIZE];
     if (resolved->shape == POSEMB_SHAPE_CPU)
         resolved->local_size = 1;
-    if (resolved->streamed_threshold == 0)
-        resolved->streamed_threshold = default_streamed_threshold;
-    if (resolved->follows_threshold == 0)
-        resolved->follows_threshold = default_follows_threshold;
+    resolved->streamed_threshold = tuning.value[POSEMB__SET_STREAMED];
+    resolved->follows_threshold = tuning.value[POSEMB__SET_FOLLOWS];
+    resolved->tuning = engine->tunings[POSEMB__TUNING_GIVEN].text;
     if (resolved->largest_buffer == 0 || resolved->largest_buffer > info->max_allocation)
         resolved->largest_buffer = info->max_allocation;
     return POSEMB_OK;
@@ -153,12 +212,22 @@ static posemb_status describe(posemb_engine *engine, cl_context context, cl_devi
     if (status == POSEMB_OK)
         status = posemb__device_check(&engine->info, error);
     if (status == POSEMB_OK)
-        status = resolve_options(options, &engine->info, &engine->options, error);
+        status = resolve_options(engine, options, error);
     if (status == POSEMB_OK)
         status = resolve_cache(engine, error);
     if (status == POSEMB_OK)
         status = posemb__device_identify(&engine->info, &engine->identity, error);
     return status;
+}
+
+/* What an engine has allocated of itself. */
+static void free_engine(posemb_engine *engine)
+{
+    for (int i = 0; i < POSEMB__TUNINGS; i++)
+        posemb__tuning_free(&engine->tunings[i]);
+    free(engine->cache_folder);
+    free(engine->identity.bytes);
+    free(engine);
 }
 
 posemb_status posemb_engine_create(cl_context context, cl_device_id device,
@@ -180,9 +249,7 @@ posemb_status posemb_engine_create(cl_context context, cl_device_id device,
     if (status == POSEMB_OK && pthread_mutex_init(&made->programs_lock, NULL) != 0)
         status = posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no mutex for an engine");
     if (status != POSEMB_OK) {
-        free(made->cache_folder);
-        free(made->identity.bytes);
-        free(made);
+        free_engine(made);
         return status;
     }
     clRetainContext(context);
@@ -213,9 +280,7 @@ void posemb_engine_destroy(posemb_engine *engine)
     pthread_mutex_destroy(&engine->programs_lock);
     clReleaseDevice(engine->device);
     clReleaseContext(engine->context);
-    free(engine->cache_folder);
-    free(engine->identity.bytes);
-    free(engine);
+    free_engine(engine);
 }
 
 posemb_engine_options posemb_engine_resolved(const posemb_engine *engine)

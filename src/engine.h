@@ -3,6 +3,7 @@
 #define POSEMB_ENGINE_H
 
 #include "program.h"
+#include "tuning.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,19 +17,32 @@ struct posemb__program {
     struct posemb__program *next;
 };
 
+/* Texts of tuning: posemb's, and what the caller gave. */
+enum { POSEMB__TUNING_BUILTIN, POSEMB__TUNING_GIVEN, POSEMB__TUNINGS };
+
 struct posemb_engine {
     atomic_uint references; /* the caller's, and one of each plan */
     cl_context context;
     cl_device_id device;
     posemb_device_info info;
     posemb_engine_options options; /* resolved */
+    posemb_engine_options given;   /* of these the numbers go before any tuning */
     char *cache_folder;            /* options.cache_folder */
+    struct posemb__tuning_text tunings[POSEMB__TUNINGS];
     struct posemb__device_identity identity;
     pthread_mutex_t programs_lock;
     struct posemb__program *programs;
 };
 
 posemb_engine *posemb__engine_retain(posemb_engine *engine);
+
+/* The tuning in force for a (resolved) description; NULL: for those that no entry names. */
+struct posemb__tuning posemb__engine_tuning(const posemb_engine *engine, const posemb_desc *desc);
+
+/* The same under a shape that is given; POSEMB_SHAPE_DEFAULT: none is. */
+struct posemb__tuning posemb__engine_tuning_of_shape(const posemb_engine *engine,
+                                                     const posemb_desc *desc,
+                                                     posemb_kernel_shape shape);
 
 /* The caller's blob; bytes NULL: none. */
 struct posemb__offer {

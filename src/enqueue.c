@@ -134,31 +134,15 @@ static bool is_in_place(const posemb_desc *desc, const struct posemb__call *call
            call->shape.rows_batch_stride == call->shape.out_batch_stride;
 }
 
-/* The part of a buffer that a call touches. */
-struct place {
-    const char *name;
-    const posemb_buffer *buffer;
-    uint64_t bytes;
-};
-
-enum { WRITTEN_MAX = POSEMB__OUTPUTS + 3, READ_MAX = POSEMB__INPUTS };
-
-struct places {
-    struct place written[WRITTEN_MAX];
-    struct place read[READ_MAX];
-    int written_count;
-    int read_count;
-};
-
-static posemb_status add_written(struct places *places, const char *name,
+static posemb_status add_written(struct posemb__places *places, const char *name,
                                  const posemb_buffer *buffer, struct posemb__span span,
                                  posemb_error *error)
 {
-    places->written[places->written_count++] = (struct place){name, buffer, span.bytes};
+    places->written[places->written_count++] = (struct posemb__place){name, buffer, span.bytes};
     return posemb__check_buffer(name, buffer, span.unit, span.bytes, error);
 }
 
-static posemb_status add_inputs(struct places *places, const struct posemb__call *call,
+static posemb_status add_inputs(struct posemb__places *places, const struct posemb__call *call,
                                 const posemb_args *args, posemb_error *error)
 {
     posemb_status status = POSEMB_OK;
@@ -166,7 +150,8 @@ static posemb_status add_inputs(struct places *places, const struct posemb__call
     for (int i = 0; status == POSEMB_OK && i < POSEMB__INPUTS; i++) {
         const enum posemb__input input = (enum posemb__input)i;
         const struct posemb__span *span = &call->input[i];
-        const struct place place = {posemb__input_name(input), input_of(args, input), span->bytes};
+        const struct posemb__place place = {posemb__input_name(input), input_of(args, input),
+                                            span->bytes};
 
         if (span->bytes == 0)
             continue;
@@ -176,7 +161,7 @@ static posemb_status add_inputs(struct places *places, const struct posemb__call
     return status;
 }
 
-static posemb_status add_outputs(struct places *places, const struct posemb__call *call,
+static posemb_status add_outputs(struct posemb__places *places, const struct posemb__call *call,
                                  const posemb_args *args, posemb_error *error)
 {
     posemb_status status = POSEMB_OK;
@@ -196,13 +181,14 @@ static posemb_status add_outputs(struct places *places, const struct posemb__cal
     return status;
 }
 
-static bool overlaps(const struct place *a, const struct place *b)
+static bool overlaps(const struct posemb__place *a, const struct posemb__place *b)
 {
     return a->buffer->mem == b->buffer->mem && a->buffer->offset < b->buffer->offset + b->bytes &&
            b->buffer->offset < a->buffer->offset + a->bytes;
 }
 
-static posemb_status check_apart(const struct place *a, const struct place *b, posemb_error *error)
+static posemb_status check_apart(const struct posemb__place *a, const struct posemb__place *b,
+                                 posemb_error *error)
 {
     if (!overlaps(a, b))
         return POSEMB_OK;
@@ -210,16 +196,16 @@ static posemb_status check_apart(const struct place *a, const struct place *b, p
 }
 
 /* Nothing that is written overlaps anything else, but for rows that are the output. */
-static posemb_status check_all_apart(const struct places *places, const posemb_args *args,
+static posemb_status check_all_apart(const struct posemb__places *places, const posemb_args *args,
                                      bool in_place, posemb_error *error)
 {
     posemb_status status = POSEMB_OK;
 
     for (int w = 0; status == POSEMB_OK && w < places->written_count; w++) {
-        const struct place *written = &places->written[w];
+        const struct posemb__place *written = &places->written[w];
 
         for (int r = 0; status == POSEMB_OK && r < places->read_count; r++) {
-            const struct place *read = &places->read[r];
+            const struct posemb__place *read = &places->read[r];
 
             if (!(in_place && written->buffer == &args->out && read->buffer == &args->rows))
                 status = check_apart(read, written, error);
@@ -230,25 +216,27 @@ static posemb_status check_all_apart(const struct places *places, const posemb_a
     return status;
 }
 
-static posemb_status check_buffers(const posemb_plan *plan, const struct posemb__call *call,
-                                   const struct posemb__launch *launch, const posemb_args *args,
-                                   posemb_error *error)
+posemb_status posemb__check_buffers(const posemb_plan *plan, const struct posemb__call *call,
+                                    uint64_t scratch_bytes, const posemb_args *args,
+                                    struct posemb__places *places, posemb_error *error)
 {
-    const struct posemb__span scratch = {launch->scratch_bytes, sizeof(uint32_t)};
+    const struct posemb__span scratch = {scratch_bytes, sizeof(uint32_t)};
     const struct posemb__span record = {sizeof(posemb_record), sizeof(uint32_t)};
-    struct places places = {.written_count = 0, .read_count = 0};
-    posemb_status status = add_written(&places, "out", &args->out, call->out, error);
+    posemb_status status;
 
+    places->written_count = 0;
+    places->read_count = 0;
+    status = add_written(places, "out", &args->out, call->out, error);
     if (status == POSEMB_OK)
-        status = add_inputs(&places, call, args, error);
+        status = add_inputs(places, call, args, error);
     if (status == POSEMB_OK)
-        status = add_outputs(&places, call, args, error);
+        status = add_outputs(places, call, args, error);
     if (status == POSEMB_OK && scratch.bytes > 0)
-        status = add_written(&places, "scratch", &args->scratch, scratch, error);
+        status = add_written(places, "scratch", &args->scratch, scratch, error);
     if (status == POSEMB_OK && args->record.mem)
-        status = add_written(&places, "record", &args->record, record, error);
+        status = add_written(places, "record", &args->record, record, error);
     if (status == POSEMB_OK)
-        status = check_all_apart(&places, args, is_in_place(&plan->desc, call, args), error);
+        status = check_all_apart(places, args, is_in_place(&plan->desc, call, args), error);
     return status;
 }
 
@@ -632,6 +620,7 @@ posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queue queue,
                              cl_event *event, posemb_error *error)
 {
     struct posemb__launch launch;
+    struct posemb__places places;
     struct posemb__call call;
     posemb_status status;
 
@@ -648,7 +637,7 @@ posemb_status posemb_enqueue(const posemb_plan *plan, cl_command_queue queue,
     if (call.tokens == 0)
         return enqueue_nothing(queue, num_waits, waits, event, error);
     launch = posemb__launch_of(&plan->launch_rule, &call);
-    status = check_buffers(plan, &call, &launch, args, error);
+    status = posemb__check_buffers(plan, &call, launch.scratch_bytes, args, &places, error);
     if (status != POSEMB_OK)
         return status;
     return posemb__enqueue_kernel(plan, queue, &call, &launch, args, num_waits, waits, event,

@@ -20,6 +20,28 @@ posemb_status posemb__check_buffer(const char *name, const posemb_buffer *buffer
 posemb_buffer *posemb__args_input(posemb_args *args, enum posemb__input input);
 posemb_buffer *posemb__args_output(posemb_args *args, enum posemb__output output);
 
+/* The part of a buffer that a call touches. */
+struct posemb__place {
+    const char *name;
+    const posemb_buffer *buffer; /* of the arguments */
+    uint64_t bytes;
+};
+
+enum { POSEMB__WRITTEN_MAX = POSEMB__OUTPUTS + 3, POSEMB__READ_MAX = POSEMB__INPUTS };
+
+struct posemb__places {
+    struct posemb__place written[POSEMB__WRITTEN_MAX];
+    struct posemb__place read[POSEMB__READ_MAX];
+    int written_count;
+    int read_count;
+};
+
+/* The buffers of a call are large enough, and nothing that is written overlaps anything else, but
+ * for rows that are the output. Lists what the call touches. */
+posemb_status posemb__check_buffers(const posemb_plan *plan, const struct posemb__call *call,
+                                    uint64_t scratch_bytes, const posemb_args *args,
+                                    struct posemb__places *places, posemb_error *error);
+
 /* What the kernel is told. */
 struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct posemb__call *call,
                                          const struct posemb__launch *launch,

@@ -34,8 +34,8 @@ static bool is_shared(const struct posemb__launch_rule *rule, const posemb_shape
     if (rule->columns > 1)
         return shape->batch > 1 &&
                (shape->length % rule->columns == 0 || shape->length >= (uint64_t)4 * rule->columns);
-    return shape->batch >= rule->rows &&
-           (shape->batch % rule->rows == 0 || shape->batch >= (uint64_t)4 * rule->rows);
+    return shape->batch >= rule->shared_rows && (shape->batch % rule->shared_rows == 0 ||
+                                                 shape->batch >= (uint64_t)4 * rule->shared_rows);
 }
 
 struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
@@ -45,7 +45,7 @@ struct posemb__launch posemb__launch_of(const struct posemb__launch_rule *rule,
     const bool shared = rule->shares_positions && is_shared(rule, shape);
     const bool streamed = rule->streams && call->out.bytes >= rule->stream_threshold;
     const uint64_t groups = shared ? posemb__divide_up_u64(shape->length, rule->columns) *
-                                         posemb__divide_up_u64(shape->batch, rule->rows)
+                                         posemb__divide_up_u64(shape->batch, rule->shared_rows)
                                    : posemb__divide_up_u64(call->tokens, rule->rows);
     enum posemb__kernel kernel = shared ? POSEMB__STAGE_SHARED : POSEMB__STAGE;
 

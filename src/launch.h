@@ -18,7 +18,8 @@ enum posemb__kernel {
 
 /* What the choice depends on, fixed by a plan. */
 struct posemb__launch_rule {
-    uint32_t rows;              /* tokens of one work-group; of the shared kernel batch rows */
+    uint32_t rows;              /* tokens of one work-group */
+    uint32_t shared_rows;       /* batch rows of one that shares positions */
     uint32_t columns;           /* of each of these batch rows */
     uint64_t local_size;        /* work-items of one work-group */
     uint32_t turns;             /* groups of rows that a work-group may have at most; 0: one */

@@ -17,36 +17,11 @@ static const char *const kernel_names[POSEMB__KERNEL_COUNT] = {
     "posemb_stage", "posemb_stage_shared", "posemb_stage_streamed", "posemb_stage_shared_streamed",
     "posemb_count"};
 
-/* Floats of one memory access, and tokens of one work-group, by shape: measured, see README. */
-enum { CPU_MEMORY = 16, CPU_ROWS = 8, GPU_MEMORY = 4, GPU_ROWS = 4 };
+/* Floats of one memory access: on CPUs, and on GPUs where tuning has nothing to say. */
+enum { CPU_VECTOR = 16, GPU_VECTOR = 4 };
 
-/* Columns whose sinusoids a CPU keeps for the batch rows that share them, in rows of so many
- * channels at most; kernels/quads.clh and plain_rows.clh have the same. Those of longer rows are
- * computed again, which costs less than the memory. */
-enum { CPU_QUAD = 4, CPU_KEPT_DIM = 2048 };
-
-/* Longest row of which every group counts the tokens itself, and columns of a chunk: measured on a
- * CPU. On a GPU every work-item of a group counts, so that both are small. */
-enum { CPU_COLUMNS = 4096, CPU_CHUNK = 1024, GPU_COLUMNS = 256, GPU_CHUNK = 128 };
-
-/* Longest row whose sums a GPU-shaped work-group keeps, in 16 KiB of local memory; those of longer
- * rows are computed anew. On a CPU any row is kept in private memory. */
-enum { GPU_KEPT_MAX = 4096 };
-
-/* Groups of rows that a work-group takes one after the other: measured. */
-enum { CPU_TURNS = 8 };
-
-/* Whether the position of a token depends on its column alone, and so does what is done with it;
- * and whether it is worth a kernel that makes use of it. */
-static bool shares_positions(const posemb_desc *desc, bool cpu)
-{
-    if (cpu && !posemb__has_norm(desc) && desc->position_kind == POSEMB_SINUSOIDAL &&
-        desc->dim > CPU_KEPT_DIM)
-        return false;
-    return desc->padding == POSEMB_PADDING_NONE && desc->position_kind != POSEMB_NO_POSITION &&
-           (desc->positions == POSEMB_POSITIONS_INDEX ||
-            desc->positions == POSEMB_POSITIONS_EXPLICIT_SHARED);
-}
+/* Columns that share positions, on CPUs without a norm: kernels/quads.clh has the same. */
+enum { CPU_QUAD = 4 };
 
 /* The smallest power of two that is not below dim. */
 static uint32_t folded_length(uint32_t dim)
@@ -60,10 +35,8 @@ static uint32_t folded_length(uint32_t dim)
 
 /* The parts of the key that come from tables and norms. What is not used is as in every other
  * description. */
-static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *desc,
-                              struct posemb__program_key *key)
+static void set_key_of_tables(const posemb_desc *desc, struct posemb__program_key *key)
 {
-    const bool cpu = engine->options.shape == POSEMB_SHAPE_CPU;
     const bool norm = posemb__has_norm(desc);
 
     key->position_kind = desc->position_kind;
@@ -84,26 +57,49 @@ static void set_key_of_tables(const posemb_engine *engine, const posemb_desc *de
     key->norm = desc->norm;
     key->gamma = norm ? desc->gamma : POSEMB_GAMMA_NONE;
     key->beta = posemb__has_beta(desc);
-    if (norm && cpu)
-        key->folded = folded_length(desc->dim) < CPU_MEMORY ? CPU_MEMORY : folded_length(desc->dim);
 }
 
 /* Work-items of a group. */
-static uint64_t local_size_of(const posemb_engine *engine, const posemb_desc *desc)
+static uint64_t local_size_of(const posemb_engine *engine, const posemb_desc *desc,
+                              const struct posemb__tuning *tuning)
 {
     const bool halves = desc->layout == POSEMB_HALVES && desc->position_kind == POSEMB_SINUSOIDAL;
-    const uint32_t lane_channels = halves ? 2 * GPU_MEMORY : GPU_MEMORY;
+    const uint32_t vector = (uint32_t)tuning->value[POSEMB__SET_VECTOR];
 
-    if (engine->options.local_size != 0)
-        return engine->options.local_size;
-    if (engine->options.shape == POSEMB_SHAPE_CPU)
+    if (tuning->value[POSEMB__SET_SHAPE] == POSEMB_SHAPE_CPU)
         return 1;
-    return posemb__gpu_local_size(desc->dim, lane_channels, engine->info.max_work_group_size);
+    if (tuning->value[POSEMB__SET_LOCAL_SIZE] != 0)
+        return tuning->value[POSEMB__SET_LOCAL_SIZE];
+    return posemb__gpu_local_size(desc->dim, halves ? 2 * vector : vector,
+                                  engine->info.max_work_group_size);
 }
 
-static struct posemb__program_key key_of(const posemb_engine *engine, const posemb_desc *desc)
+/* The parts of the key that tuning decides. What has no effect is as in every other plan. */
+static void set_key_of_tuning(const posemb_desc *desc, const struct posemb__tuning *tuning,
+                              struct posemb__program_key *key)
 {
-    const bool cpu = engine->options.shape == POSEMB_SHAPE_CPU;
+    const uint64_t shape = tuning->value[POSEMB__SET_SHAPE];
+    const unsigned used = posemb__settings_used(desc, shape);
+
+    key->shares_positions =
+        (used >> POSEMB__SET_SHARED_ROWS & 1u) && tuning->value[POSEMB__SET_SHARED_ROWS] != 0;
+    key->rows = (uint32_t)tuning->value[POSEMB__SET_ROWS];
+    key->shared_rows =
+        key->shares_positions ? (uint32_t)tuning->value[POSEMB__SET_SHARED_ROWS] : key->rows;
+    key->prefetch =
+        used >> POSEMB__SET_PREFETCH & 1u ? (uint32_t)tuning->value[POSEMB__SET_PREFETCH] : 0;
+    key->memory_floats = CPU_VECTOR;
+    if (shape == POSEMB_SHAPE_GPU)
+        key->memory_floats = used >> POSEMB__SET_VECTOR & 1u
+                                 ? (uint32_t)tuning->value[POSEMB__SET_VECTOR]
+                                 : GPU_VECTOR;
+    if (posemb__has_norm(desc) && shape == POSEMB_SHAPE_CPU)
+        key->folded = folded_length(desc->dim) < CPU_VECTOR ? CPU_VECTOR : folded_length(desc->dim);
+}
+
+static struct posemb__program_key key_of(const posemb_desc *desc,
+                                         const struct posemb__tuning *tuning)
+{
     struct posemb__program_key key = {
         .operation = desc->operation,
         .halves = desc->layout == POSEMB_HALVES,
@@ -113,32 +109,31 @@ static struct posemb__program_key key_of(const posemb_engine *engine, const pose
         .float_positions = posemb__has_float_positions(desc),
         .grid = desc->grid.axes != 0,
         .counts = posemb__counts_tokens(desc),
-        .shares_positions = shares_positions(desc, cpu),
-        .memory_floats = cpu ? CPU_MEMORY : GPU_MEMORY,
-        .rows = cpu ? CPU_ROWS : GPU_ROWS,
     };
 
-    set_key_of_tables(engine, desc, &key);
+    set_key_of_tables(desc, &key);
+    set_key_of_tuning(desc, tuning, &key);
     return key;
 }
 
 static void set_launch_rule(posemb_plan *plan, const struct posemb__program_key *key)
 {
-    const posemb_engine_options *options = &plan->engine->options;
-    const bool cpu = options->shape == POSEMB_SHAPE_CPU;
+    const uint64_t *value = plan->tuning.value;
+    const bool cpu = value[POSEMB__SET_SHAPE] == POSEMB_SHAPE_CPU;
 
     plan->launch_rule = (struct posemb__launch_rule){
         .rows = key->rows,
+        .shared_rows = key->shared_rows,
         .columns = cpu && !posemb__has_norm(&plan->desc) ? CPU_QUAD : 1,
-        .local_size = local_size_of(plan->engine, &plan->desc),
-        .turns = cpu ? CPU_TURNS : 1,
+        .local_size = local_size_of(plan->engine, &plan->desc, &plan->tuning),
+        .turns = cpu ? (uint32_t)value[POSEMB__SET_TURNS] : 1,
         .compute_units = plan->engine->info.compute_units,
         .shares_positions = key->shares_positions,
         .stream_threshold = plan->desc.consumer == POSEMB_CONSUMER_STREAMED
-                                ? options->streamed_threshold
-                                : options->follows_threshold,
-        .columns_in_launch = cpu ? CPU_COLUMNS : GPU_COLUMNS,
-        .chunk = cpu ? CPU_CHUNK : GPU_CHUNK,
+                                ? value[POSEMB__SET_STREAMED]
+                                : value[POSEMB__SET_FOLLOWS],
+        .columns_in_launch = value[POSEMB__SET_COLUMNS],
+        .chunk = (uint32_t)value[POSEMB__SET_CHUNK],
     };
 }
 
@@ -305,13 +300,15 @@ static posemb_status choose_kept(posemb_plan *plan, posemb_error *error)
     cl_ulong size = 0;
     cl_int code;
 
-    if (!posemb__has_norm(&plan->desc) || plan->engine->options.shape == POSEMB_SHAPE_CPU)
+    if (!posemb__has_norm(&plan->desc) || plan->tuning.value[POSEMB__SET_SHAPE] == POSEMB_SHAPE_CPU)
         return POSEMB_OK;
     code =
         clGetDeviceInfo(plan->engine->device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof size, &size, NULL);
     if (code != CL_SUCCESS)
         return posemb__cl_fail(error, code, "clGetDeviceInfo of the local memory");
-    plan->kept = dim <= GPU_KEPT_MAX && (dim + lanes) * sizeof(float) <= size ? dim : 1;
+    plan->kept =
+        dim <= plan->tuning.value[POSEMB__SET_KEPT] && (dim + lanes) * sizeof(float) <= size ? dim
+                                                                                             : 1;
     return POSEMB_OK;
 }
 
@@ -336,7 +333,7 @@ static posemb_status check_parameters(const posemb_plan *plan, posemb_error *err
 static posemb_status fill_plan(posemb_plan *plan, const struct posemb__offer *offer,
                                posemb_error *error)
 {
-    const struct posemb__program_key key = key_of(plan->engine, &plan->desc);
+    const struct posemb__program_key key = key_of(&plan->desc, &plan->tuning);
     posemb_status status;
 
     plan->channels = posemb__channels_of(&plan->desc);
@@ -384,7 +381,9 @@ static posemb_status save_program(const posemb_plan *plan, posemb_error *error)
     return status;
 }
 
+/* `tuning`: NULL: the engine's. */
 static posemb_status create_plan(posemb_engine *engine, const posemb_desc *desc,
+                                 const struct posemb__tuning *tuning,
                                  const struct posemb__offer *offer, posemb_plan **plan,
                                  posemb_error *error)
 {
@@ -399,6 +398,7 @@ static posemb_status create_plan(posemb_engine *engine, const posemb_desc *desc,
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for a plan");
     made->engine = posemb__engine_retain(engine);
     made->desc = resolved;
+    made->tuning = tuning ? *tuning : posemb__engine_tuning(engine, &resolved);
     status = fill_plan(made, offer, error);
     if (status == POSEMB_OK)
         status = save_program(made, error);
@@ -419,7 +419,17 @@ posemb_status posemb_plan_create(posemb_engine *engine, const posemb_desc *desc,
     if (!engine || !plan)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
                             engine ? "plan" : "engine");
-    return create_plan(engine, desc, &nothing, plan, error);
+    return create_plan(engine, desc, NULL, &nothing, plan, error);
+}
+
+posemb_status posemb__plan_create_tuned(posemb_engine *engine, const posemb_desc *desc,
+                                        const struct posemb__tuning *tuning, posemb_plan **plan,
+                                        posemb_error *error)
+{
+    const struct posemb__offer nothing = {NULL, 0};
+
+    *plan = NULL;
+    return create_plan(engine, desc, tuning, &nothing, plan, error);
 }
 
 posemb_status posemb_plan_create_from_blob(posemb_engine *engine, const posemb_desc *desc,
@@ -433,13 +443,14 @@ posemb_status posemb_plan_create_from_blob(posemb_engine *engine, const posemb_d
     if (!engine || !plan || !blob)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
                             !engine ? "engine" : (!plan ? "plan" : "blob"));
-    return create_plan(engine, desc, &offer, plan, error);
+    return create_plan(engine, desc, NULL, &offer, plan, error);
 }
 
 posemb_status posemb_blob_id(const posemb_engine *engine, const posemb_desc *desc,
                              char id[POSEMB_BLOB_ID_SIZE], posemb_error *error)
 {
     struct posemb__program_key key;
+    struct posemb__tuning tuning;
     struct posemb__digest digest;
     posemb_desc resolved;
     posemb_status status;
@@ -450,7 +461,8 @@ posemb_status posemb_blob_id(const posemb_engine *engine, const posemb_desc *des
     status = posemb_desc_resolve(desc, &resolved, error);
     if (status != POSEMB_OK)
         return status;
-    key = key_of(engine, &resolved);
+    tuning = posemb__engine_tuning(engine, &resolved);
+    key = key_of(&resolved, &tuning);
     digest = posemb__program_id(&engine->identity, &key);
     posemb__digest_text(&digest, id);
     return POSEMB_OK;
@@ -476,6 +488,27 @@ posemb_status posemb_plan_get_blob(const posemb_plan *plan, void *data, size_t c
                          "capacity is %zu, fewer than the %zu bytes of the blob", capacity, *size);
     free(bytes);
     return status;
+}
+
+posemb_status posemb_plan_tuning(const posemb_plan *plan, char *text, size_t capacity,
+                                 posemb_error *error)
+{
+    char line[POSEMB__TUNING_LINE_SIZE];
+    struct posemb__tuning tuning;
+
+    if (!plan || !text)
+        return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0, "%s is NULL",
+                            plan ? "text" : "plan");
+    tuning = plan->tuning;
+    tuning.value[POSEMB__SET_LOCAL_SIZE] = plan->launch_rule.local_size;
+    posemb__tuning_format(
+        &tuning, posemb__settings_used(&plan->desc, tuning.value[POSEMB__SET_SHAPE]), line);
+    if (strlen(line) >= capacity)
+        return posemb__fail(error, POSEMB_BUFFER_TOO_SMALL, 0,
+                            "capacity is %zu, but the tuning has %zu characters and a zero",
+                            capacity, strlen(line));
+    memcpy(text, line, strlen(line) + 1);
+    return POSEMB_OK;
 }
 
 posemb_origin posemb_plan_origin(const posemb_plan *plan)

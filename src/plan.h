@@ -10,6 +10,7 @@ struct posemb_plan {
     posemb_engine *engine;
     posemb_desc desc;   /* resolved */
     double *vectors[2]; /* what desc.frequencies and desc.phases point to */
+    struct posemb__tuning tuning;
     struct posemb__channels channels;
     struct posemb__launch_rule launch_rule;
     struct posemb__program *program; /* the engine's */
@@ -24,6 +25,11 @@ struct posemb_plan {
     cl_kernel *kernels[POSEMB__KERNEL_COUNT];
     atomic_uint_fast64_t *busy;
 };
+
+/* posemb_plan_create() with this tuning in place of the engine's. */
+posemb_status posemb__plan_create_tuned(posemb_engine *engine, const posemb_desc *desc,
+                                        const struct posemb__tuning *tuning, posemb_plan **plan,
+                                        posemb_error *error);
 
 /* Check out a slot of kernels, waiting for one where all are busy; give it back right after the
  * enqueue. */

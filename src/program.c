@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include "cl_error.h"
+#include "device.h"
 #include "status.h"
 
 #include <inttypes.h>
@@ -45,6 +46,8 @@ void posemb__program_options(const struct posemb__program_key *key,
         {"FOLDED", key->folded},
         {"MEMORY", key->memory_floats},
         {"ROWS", key->rows},
+        {"SHARED_ROWS", key->shared_rows},
+        {"PREFETCH", key->prefetch},
     };
     size_t used = (size_t)snprintf(options, POSEMB__OPTIONS_SIZE, "-cl-std=CL1.2");
 
@@ -222,8 +225,7 @@ static cl_int find_binary(cl_program program, cl_device_id device, size_t sizes[
     *index = 0;
     if (*count == 1)
         return CL_SUCCESS;
-    while (*index < devices_size / sizeof *devices && devices[*index] != device)
-        ++*index;
+    *index = posemb__find_device(devices, devices_size / sizeof *devices, device);
     return *index < *count ? CL_SUCCESS : CL_INVALID_DEVICE;
 }
 

@@ -41,6 +41,8 @@ struct posemb__program_key {
                         else 0 */
     uint32_t memory_floats;
     uint32_t rows;
+    uint32_t shared_rows; /* of a group that shares positions; else as rows */
+    uint32_t prefetch;    /* lines of each row of a group; 0 where none can be */
 };
 
 #define POSEMB__OPTIONS_SIZE 1024

@@ -73,6 +73,14 @@ static posemb_status make_call(const posemb_plan *plan, uint32_t rows, struct po
     return POSEMB_OK;
 }
 
+/* Enough batch rows for a whole group of any kernel. */
+static uint32_t rows_of(const posemb_plan *plan)
+{
+    const struct posemb__launch_rule *rule = &plan->launch_rule;
+
+    return rule->shared_rows > rule->rows ? rule->shared_rows : rule->rows;
+}
+
 static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
                                 enum posemb__kernel kernel, const struct scratch *scratch,
                                 posemb_error *error)
@@ -85,7 +93,7 @@ static posemb_status run_kernel(const posemb_plan *plan, cl_command_queue queue,
                                     .global_size = local_size,
                                     .local_size = local_size};
     struct posemb__call call;
-    const posemb_status status = make_call(plan, plan->launch_rule.rows, &call, error);
+    const posemb_status status = make_call(plan, rows_of(plan), &call, error);
 
     if (status != POSEMB_OK)
         return status;
@@ -126,7 +134,7 @@ static posemb_status run_kernels(const posemb_plan *plan, cl_command_queue queue
                                  posemb_error *error)
 {
     struct scratch scratch = {NULL, NULL};
-    posemb_status status = create_scratch(plan, plan->launch_rule.rows, &scratch, error);
+    posemb_status status = create_scratch(plan, rows_of(plan), &scratch, error);
     cl_int code;
 
     for (int k = 0; status == POSEMB_OK && k < POSEMB__KERNEL_COUNT; k++)

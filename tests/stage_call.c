@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 64, UNTOUCHED = 0x5a };
+enum { GUARD = STAGE_GUARD, UNTOUCHED = STAGE_UNTOUCHED };
 
 static void *allocate(size_t size, int byte)
 {
@@ -86,41 +86,50 @@ void stage_call_free(struct stage_call *call)
     }
 }
 
-static void *result_of(const struct stage_call *call, int result)
+static void *result_of(const struct stage_call *call, unsigned char *const *results, int result)
 {
-    return call->size[result] ? call->expected[result] : NULL;
+    return call->size[result] ? results[result] : NULL;
 }
 
-void stage_call_run_reference(struct stage_call *call)
+posemb_host_args stage_call_host_args(const struct stage_call *call, unsigned char *const *results,
+                                      posemb_record *record)
 {
-    static const posemb_record clear = POSEMB_RECORD_CLEAR;
     posemb_host_args args = {
         .shape = call->shape,
         .ids = call->input[POSEMB__IDS],
         .table = call->input[POSEMB__TABLE],
         .table_scales = call->input[POSEMB__TABLE_SCALES],
-        .rows = call->in_place ? call->expected[STAGE_OUT] : call->input[POSEMB__ROWS],
+        .rows = call->in_place ? results[STAGE_OUT] : call->input[POSEMB__ROWS],
         .positions = call->input[POSEMB__POSITIONS],
         .padding = call->input[POSEMB__PADDING],
         .position_table = call->input[POSEMB__POSITION_TABLE],
         .position_scales = call->input[POSEMB__POSITION_SCALES],
         .gamma = call->input[POSEMB__GAMMA],
         .beta = call->input[POSEMB__BETA],
-        .positions_out = result_of(call, POSEMB__POSITIONS_OUT),
-        .lengths_out = result_of(call, POSEMB__LENGTHS_OUT),
-        .mask_out = result_of(call, POSEMB__MASK_OUT),
-        .sum_out = result_of(call, POSEMB__SUM_OUT),
-        .mean_out = result_of(call, POSEMB__MEAN_OUT),
-        .rstd_out = result_of(call, POSEMB__RSTD_OUT),
-        .out = call->expected[STAGE_OUT],
-        .record = &call->expected_record,
+        .positions_out = result_of(call, results, POSEMB__POSITIONS_OUT),
+        .lengths_out = result_of(call, results, POSEMB__LENGTHS_OUT),
+        .mask_out = result_of(call, results, POSEMB__MASK_OUT),
+        .sum_out = result_of(call, results, POSEMB__SUM_OUT),
+        .mean_out = result_of(call, results, POSEMB__MEAN_OUT),
+        .rstd_out = result_of(call, results, POSEMB__RSTD_OUT),
+        .out = results[STAGE_OUT],
+        .record = record,
     };
-    posemb_error error;
 
     for (uint32_t k = 0; k < POSEMB_EXTRAS_MAX; k++)
         args.extras[k] = (posemb_host_extra){call->input[POSEMB__EXTRA_IDS + k],
                                              call->input[POSEMB__EXTRA_TABLE + k],
                                              call->input[POSEMB__EXTRA_SCALES + k]};
+    return args;
+}
+
+void stage_call_run_reference(struct stage_call *call)
+{
+    static const posemb_record clear = POSEMB_RECORD_CLEAR;
+    const posemb_host_args args =
+        stage_call_host_args(call, call->expected, &call->expected_record);
+    posemb_error error;
+
     if (call->in_place) {
         memcpy(call->expected[STAGE_OUT], call->input[POSEMB__ROWS], call->size[STAGE_OUT]);
         memcpy(call->found[STAGE_OUT], call->input[POSEMB__ROWS], call->size[STAGE_OUT]);
@@ -176,8 +185,8 @@ static bool is_of_floats(const posemb_desc *desc, int result)
     }
 }
 
-static void compare(const struct stage_call *call, int i,
-                    void (*print)(const void *context, const char *what), const void *context)
+void stage_call_compare(const struct stage_call *call, int i,
+                        void (*print)(const void *context, const char *what), const void *context)
 {
     const char *name = i == STAGE_OUT ? "out" : posemb__output_name((enum posemb__output)i);
     const unsigned char *expected = call->expected[i];
@@ -251,7 +260,7 @@ void stage_call_run_device(struct stage_call *call, posemb_session *session, pos
         if (!call->size[i])
             continue;
         support_download(session, buffer->mem, call->found[i], call->size[i] + GUARD);
-        compare(call, i, print, context);
+        stage_call_compare(call, i, print, context);
     }
     support_download(session, args.record.mem, &found, sizeof found);
     if (memcmp(&found, &call->expected_record, sizeof found) != 0) {

@@ -11,6 +11,9 @@
 
 enum { STAGE_OUT = POSEMB__OUTPUTS, STAGE_RESULTS };
 
+/* Results have so many bytes behind their end, and hold such bytes before the call. */
+enum { STAGE_GUARD = 64, STAGE_UNTOUCHED = 0x5a };
+
 struct stage_call {
     posemb_desc desc;
     posemb_shape shape;
@@ -35,6 +38,14 @@ void stage_call_run_reference(struct stage_call *call);
 void stage_call_run_device(struct stage_call *call, posemb_session *session, posemb_engine *engine,
                            void (*print)(const void *context, const char *what),
                            const void *context);
+
+/* The call on host memory, with other results. */
+posemb_host_args stage_call_host_args(const struct stage_call *call, unsigned char *const *results,
+                                      posemb_record *record);
+
+/* Compare what was found of a result, guard bytes included. */
+void stage_call_compare(const struct stage_call *call, int result,
+                        void (*print)(const void *context, const char *what), const void *context);
 
 void stage_call_free(struct stage_call *call);
 

@@ -73,7 +73,7 @@ echo "-- help and usage"
 run 0 --help
 silent stderr
 commands=$(awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' stdout)
-holds "posemb --help lists ten commands" test "$(wc -w <<<"$commands")" -eq 10
+holds "posemb --help lists eleven commands" test "$(wc -w <<<"$commands")" -eq 11
 for command in $commands; do
     for help in --help -h; do
         run 0 "$command" "$help"
@@ -905,6 +905,17 @@ holds "what was measured is there" "$make_inputs" --json-lines late.jsonl
 holds "and that it was cut off" grep -q '"what":"the rest","reason":"interrupted"' late.jsonl
 run 1 bench --device reference --shape 2x8x64
 says stderr "OpenCL device"
+POCL_DEVICES="pthread pthread" run 0 bench --devices --device 0 --shape 4x4x64 --json devices.jsonl
+says stdout "[4,4,64] over devices of the platform: 2 devices" "times as fast" "over sub-devices: "
+holds "each line is JSON" "$make_inputs" --json-lines devices.jsonl
+for key in '"schema":2' '"kind":"devices"' '"count":2' '"verified":true' '"speedup":' '"single_seconds":'; do
+    holds "devices have $key" grep -q "$key" devices.jsonl
+done
+run 0 bench --devices --device 0 --shape 4x4x64
+says stdout "over devices of the platform: not measured: the platform has one device"
+run 2 bench --devices --rules
+says stderr "exclude each other"
+run 2 bench --devices --parts
 run 1 bench --device 0 --shape 2x8x64 --json absent/bench.jsonl
 says stderr absent/bench.jsonl
 cp bench.jsonl before
@@ -981,6 +992,60 @@ usage --svg '"same"' report one.jsonl --out same --svg same
 usage report options report --nonsense one.jsonl
 run 0 report --help
 says stdout "usage: posemb report"
+echo "-- tuning"
+tune=(tune --device 0 --size 1 --seconds 0.1)
+usage --op '"mul"' tune --op mul
+usage --table '"f32,f33"' tune --table f32,f33
+usage --dim '"64,"' tune --dim 64,
+usage --dim '"0"' tune --dim 0
+usage --norm '"layer,,rms"' tune --norm layer,,rms
+usage --search '"rows,line"' tune --search rows,line
+usage --seconds '"0"' tune --seconds 0
+usage --size '"1025"' tune --size 1025
+usage "nothing that is all of that" "whole blocks" tune --table q8_0 --dim 48
+usage "nothing that is all of that" "add takes no int8" tune --op add --table i8
+run 1 tune --device reference
+says stderr "OpenCL device"
+run 1 "${tune[@]}" --op table --out absent/tuning.txt
+says stderr absent/tuning.txt
+printf 'as it was' >tuning.txt
+run 1 tune --device 99 --out tuning.txt
+holds "$last: changed the file" grep -qx "as it was" tuning.txt
+run 0 tune --show
+says stdout "shape=cpu: rows=8" "shape=gpu: rows=4"
+cp stdout built_in.txt
+run 0 "${tune[@]}" --op table --dim 64,1024 --search rows --out tuning.txt
+silent stderr
+says stdout "$name" "op=table norm=none dim=64 " "op=table norm=none dim=1024 "
+holds "its provenance" grep -q "^# device: $name" tuning.txt
+holds "its cases" test "$(grep -c '^# op=table norm=none dim=.* settings tried$' tuning.txt)" -eq 2
+cat >by_hand.txt <<'END'
+# the slowest
+any: rows=1 shared_rows=off prefetch=0   # on CPUs
+op=encode dim=16: rows=2
+END
+encode 0 "${both[@]}" --device 0 --out out.npy
+for file in tuning.txt by_hand.txt built_in.txt; do
+    encode 0 "${both[@]}" --device 0 --tuning "$file" --out other.npy
+    holds "$file changes no bit" cmp out.npy other.npy
+done
+run 0 table --dim 64 --count 3 --tuning by_hand.txt --device 0 --out out.npy
+printf 'any: rows=2\n\nany: rows=3\n' >bad.txt
+printf 'any: rows=2\0\n' >zero.txt
+head -c 262145 /dev/zero | tr '\0' '\n' >long.txt
+for command in "encode ${both[*]} --out absent.npy" "verify" "bench --shape 2x8x64"; do
+    # shellcheck disable=SC2086
+    run 1 $command --tuning bad.txt
+    says stderr 'bad.txt: tuning, line 3: rows is "3", not a power of two from 1 to 16'
+    # shellcheck disable=SC2086
+    run 1 $command --tuning absent.txt
+    says stderr absent.txt
+done
+run 1 verify --tuning zero.txt
+says stderr "zero.txt: byte 11 is zero"
+run 1 verify --tuning long.txt
+says stderr "long.txt: more than the 262144 bytes"
+holds "no file of a failure" test ! -e absent.npy
 
 echo "-- sentences"
 printf '%s\n' the dog chased a cat . bird saw it and >words.txt

@@ -100,6 +100,26 @@ static void test_bad_options_are_named(void **state)
     assert_refused(*state, &large, "local_size is 2147483648");
 }
 
+static void test_bad_tuning_is_named(void **state)
+{
+    const posemb_engine_options rows = {.tuning = "any: turns=2\nany: rows=5\n"};
+
+    assert_refused(*state, &rows, "tuning, line 2: rows is \"5\"");
+}
+
+static void test_what_is_built_in_is_tuning(void **state)
+{
+    const posemb_engine_options options = {.tuning = posemb_tuning_builtin()};
+    const posemb_engine_options none = options_in_force(*state, NULL);
+    const posemb_engine_options found = options_in_force(*state, &options);
+
+    assert_null(none.tuning);
+    assert_int_equal(found.shape, none.shape);
+    assert_int_equal(found.local_size, none.local_size);
+    assert_int_equal(found.streamed_threshold, none.streamed_threshold);
+    assert_int_equal(found.follows_threshold, none.follows_threshold);
+}
+
 static void test_missing_arguments_are_named(void **state)
 {
     const cl_context context = posemb_session_context(*state);
@@ -117,18 +137,6 @@ static void test_missing_arguments_are_named(void **state)
     assert_int_equal(posemb_engine_create(context, device, NULL, NULL, &error),
                      POSEMB_INVALID_ARGUMENT);
     assert_says(&error, "engine is NULL");
-}
-
-static void test_a_device_of_another_context_is_refused(void **state)
-{
-    posemb_engine *engine = *state;
-    posemb_error error;
-
-    assert_int_equal(posemb_engine_create(posemb_session_context(*state), (cl_device_id)state, NULL,
-                                          &engine, &error),
-                     POSEMB_INVALID_ARGUMENT);
-    assert_says(&error, "not one of the context");
-    assert_null(engine);
 }
 
 static void test_destroy_accepts_nothing(void **state)
@@ -169,17 +177,20 @@ static void test_a_program_is_built_once(void **state)
                                               .halves = false,
                                               .shares_positions = true,
                                               .memory_floats = 4,
-                                              .rows = 4};
+                                              .rows = 4,
+                                              .shared_rows = 4};
     const struct posemb__program_key fewer = {.operation = POSEMB_TABLE,
                                               .halves = false,
                                               .shares_positions = false,
                                               .memory_floats = 4,
-                                              .rows = 4};
+                                              .rows = 4,
+                                              .shared_rows = 4};
     const struct posemb__program_key add = {.operation = POSEMB_ADD,
                                             .halves = false,
                                             .shares_positions = true,
                                             .memory_floats = 4,
-                                            .rows = 4};
+                                            .rows = 4,
+                                            .shared_rows = 4};
     const struct {
         const struct posemb__program_key *key;
         bool again;
@@ -209,12 +220,14 @@ static void test_a_failed_build_leaves_the_engine_usable(void **state)
                                             .halves = false,
                                             .shares_positions = true,
                                             .memory_floats = 5,
-                                            .rows = 4};
+                                            .rows = 4,
+                                            .shared_rows = 4};
     const struct posemb__program_key good = {.operation = POSEMB_TABLE,
                                              .halves = false,
                                              .shares_positions = true,
                                              .memory_floats = 4,
-                                             .rows = 4};
+                                             .rows = 4,
+                                             .shared_rows = 4};
     struct posemb__program *program = NULL;
     posemb_origin origin;
     posemb_engine *engine;
@@ -359,8 +372,9 @@ int main(void)
         cmocka_unit_test(test_options_that_are_set_stay),
         cmocka_unit_test(test_cpu_groups_have_one_item),
         cmocka_unit_test(test_bad_options_are_named),
+        cmocka_unit_test(test_bad_tuning_is_named),
+        cmocka_unit_test(test_what_is_built_in_is_tuning),
         cmocka_unit_test(test_missing_arguments_are_named),
-        cmocka_unit_test(test_a_device_of_another_context_is_refused),
         cmocka_unit_test(test_destroy_accepts_nothing),
         cmocka_unit_test(test_an_engine_holds_its_context),
         cmocka_unit_test(test_a_program_is_built_once),

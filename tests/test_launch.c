@@ -10,6 +10,7 @@
 
 static const struct posemb__launch_rule full_rule = {.rows = 8,
                                                      .columns = 1,
+                                                     .shared_rows = 8,
                                                      .local_size = 4,
                                                      .shares_positions = true,
                                                      .streams = true,
@@ -90,6 +91,23 @@ static void test_batch_rows_share_positions(void **state)
         assert_int_equal(launch.kernel, rows[i].kernel);
         assert_int_equal(launch.global_size, rows[i].groups * 4);
     }
+}
+
+static void test_groups_that_share_have_rows_of_their_own(void **state)
+{
+    struct posemb__launch_rule rule = full_rule;
+
+    (void)state;
+    rule.rows = 2;
+    rule.shared_rows = 16;
+    assert_int_equal(launch_of(&rule, 15, 3, 1).kernel, POSEMB__STAGE);
+    assert_int_equal(launch_of(&rule, 15, 3, 1).groups, 23);
+    assert_int_equal(launch_of(&rule, 16, 3, 1).kernel, POSEMB__STAGE_SHARED);
+    assert_int_equal(launch_of(&rule, 32, 3, 1).groups, 6);
+    rule.rows = 16;
+    rule.shared_rows = 1;
+    assert_int_equal(launch_of(&rule, 5, 3, 1).kernel, POSEMB__STAGE_SHARED);
+    assert_int_equal(launch_of(&rule, 5, 3, 1).groups, 15);
 }
 
 static void test_positions_of_their_own_are_not_shared(void **state)
@@ -176,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_a_group_owns_consecutive_tokens),
         cmocka_unit_test(test_batch_rows_share_positions),
         cmocka_unit_test(test_tiles_of_columns_share_positions),
+        cmocka_unit_test(test_groups_that_share_have_rows_of_their_own),
         cmocka_unit_test(test_positions_of_their_own_are_not_shared),
         cmocka_unit_test(test_large_outputs_are_streamed),
         cmocka_unit_test(test_nothing_is_streamed_without_such_kernels),

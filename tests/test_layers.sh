@@ -35,13 +35,13 @@ done
 
 # What needs no OpenCL does not see it.
 no_opencl=(include/posemb/posemb.h)
-for name in blob cache checked_math compare convention fail fixed_point frequency launch params reference status; do
+for name in blob cache checked_math compare convention fail fixed_point frequency launch params reference split status tuning tuning_entry tuning_parse; do
     for file in src/$name.c src/$name.h; do
         [ -f "$file" ] && no_opencl+=("$file")
     done
 done
 for file in src/blob.c src/cache.c src/compare.c src/convention.c src/fail.c src/fixed_point.c src/frequency.c src/launch.c \
-    src/params.c src/reference.c src/status.c src/checked_math.h; do
+    src/params.c src/reference.c src/split.c src/status.c src/tuning.c src/tuning_parse.c src/checked_math.h; do
     [ -f "$file" ] || { echo "FAILED: $file is not there"; failed=1; }
 done
 forbid "this file may not use OpenCL" \

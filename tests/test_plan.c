@@ -3,6 +3,7 @@
 #include "plan.h"
 
 #include "support/device.h"
+#include "support/not_applicable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const posemb_shape small_shape = {.batch = 2, .length = 3, .vocab = 5};
@@ -185,6 +187,175 @@ static void test_positions_of_their_own_have_no_shared_kernels(void **state)
     posemb_plan_destroy(plans[1]);
 }
 
+/* ---- Tuning */
+
+static posemb_engine *tuned_engine(posemb_session *session, const char *tuning,
+                                   const posemb_engine_options *others)
+{
+    posemb_engine_options options = {0};
+    posemb_engine *engine;
+    char *copy = strdup(tuning);
+
+    if (others)
+        options = *others;
+    assert_non_null(copy);
+    options.tuning = copy;
+    options.cache = POSEMB_CACHE_MEMORY;
+    engine = support_engine_with(session, &options);
+    memset(copy, 'x', strlen(copy)); /* the engine has a copy of its own */
+    free(copy);
+    return engine;
+}
+
+static void assert_tuning(posemb_engine *engine, const posemb_desc *desc, const char *expected)
+{
+    posemb_plan *plan = support_engine_plan(engine, desc);
+    char text[POSEMB_TUNING_SIZE];
+
+    assert_int_equal(posemb_plan_tuning(plan, text, sizeof text, NULL), POSEMB_OK);
+    assert_string_equal(text, expected);
+    posemb_plan_destroy(plan);
+}
+
+static void test_a_plan_tells_its_tuning(void **state)
+{
+    static const char text[] = "shape=cpu: rows=2 shared_rows=off prefetch=3\n"
+                               "shape=gpu: rows=1 vector=8 local_size=64\n"
+                               "op=table: rows=16 shared_rows=2 follows_threshold=never\n"
+                               "norm=rms: turns=5 kept=100\n";
+    static const struct {
+        posemb_kernel_shape shape;
+        posemb_desc desc;
+        const char *tuning;
+    } rows[] = {
+        {POSEMB_SHAPE_CPU,
+         {.dim = 6},
+         "any: shape=cpu rows=2 shared_rows=off turns=8 prefetch=3 "
+         "follows_threshold=24M"},
+        {POSEMB_SHAPE_CPU,
+         {.dim = 6, .operation = POSEMB_TABLE},
+         "any: shape=cpu rows=16 shared_rows=2 turns=8 follows_threshold=never"},
+        {POSEMB_SHAPE_CPU,
+         {.dim = 6, .norm = POSEMB_NORM_RMS, .consumer = POSEMB_CONSUMER_STREAMED},
+         "any: shape=cpu rows=2 shared_rows=off turns=5 prefetch=3 streamed_threshold=4M"},
+        {POSEMB_SHAPE_GPU,
+         {.dim = 6, .positions = POSEMB_POSITIONS_EXPLICIT},
+         "any: shape=gpu vector=8 local_size=64 rows=1"},
+        {POSEMB_SHAPE_GPU,
+         {.dim = 6, .operation = POSEMB_TABLE, .norm = POSEMB_NORM_RMS},
+         "any: shape=gpu local_size=64 rows=16 shared_rows=2 kept=100"},
+    };
+    const posemb_kernel_shape only = support_shape();
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const posemb_engine_options options = {.shape = rows[i].shape};
+        posemb_engine *engine;
+
+        if ((only && only != rows[i].shape) ||
+            (rows[i].shape == POSEMB_SHAPE_CPU &&
+             support_not_applicable(posemb_session_device(*state), SUPPORT_CPU_SHAPE)))
+            continue;
+        engine = tuned_engine(*state, text, &options);
+        assert_tuning(engine, &rows[i].desc, rows[i].tuning);
+        posemb_engine_destroy(engine);
+    }
+}
+
+/* The shape may come from text; what is in the options wins. */
+static void test_options_win_over_text(void **state)
+{
+    const posemb_desc desc = {.dim = 70, .positions = POSEMB_POSITIONS_EXPLICIT};
+    const posemb_engine_options options = {.local_size = 16};
+    posemb_engine *engine =
+        tuned_engine(*state, "any: shape=gpu local_size=64 rows=8\nany: vector=8", NULL);
+
+    assert_int_equal(posemb_engine_resolved(engine).shape, POSEMB_SHAPE_GPU);
+    assert_int_equal(posemb_engine_resolved(engine).local_size, 64);
+    assert_tuning(engine, &desc, "any: shape=gpu vector=8 local_size=64 rows=8");
+    posemb_engine_destroy(engine);
+    engine = tuned_engine(*state, "any: shape=gpu local_size=64 rows=8", &options);
+    assert_int_equal(posemb_engine_resolved(engine).local_size, 16);
+    assert_string_equal(posemb_engine_resolved(engine).tuning,
+                        "any: shape=gpu local_size=64 rows=8");
+    assert_tuning(engine, &desc, "any: shape=gpu vector=4 local_size=16 rows=8");
+    posemb_engine_destroy(engine);
+}
+
+/* Plans made with what a plan tells of itself have its program and launches. */
+static void test_a_tuning_can_be_given_again(void **state)
+{
+    const posemb_desc desc = {.dim = 384, .norm = POSEMB_NORM_LAYER};
+    posemb_engine *engine = support_make_engine(*state, POSEMB_SHAPE_DEFAULT);
+    posemb_plan *plan = support_engine_plan(engine, &desc);
+    char text[POSEMB_TUNING_SIZE];
+    char ids[2][POSEMB_BLOB_ID_SIZE];
+    struct posemb__launch_rule rule;
+
+    assert_int_equal(posemb_plan_tuning(plan, text, sizeof text, NULL), POSEMB_OK);
+    assert_int_equal(posemb_blob_id(engine, &desc, ids[0], NULL), POSEMB_OK);
+    rule = plan->launch_rule;
+    posemb_plan_destroy(plan);
+    posemb_engine_destroy(engine);
+    engine = tuned_engine(*state, text, NULL);
+    plan = support_engine_plan(engine, &desc);
+    assert_int_equal(posemb_blob_id(engine, &desc, ids[1], NULL), POSEMB_OK);
+    assert_string_equal(ids[0], ids[1]);
+    assert_memory_equal(&plan->launch_rule, &rule, sizeof rule);
+    posemb_plan_destroy(plan);
+    posemb_engine_destroy(engine);
+}
+
+/* What changes the program changes its id; what a plan has no use for changes nothing. */
+static void test_ids_follow_the_tuning(void **state)
+{
+    static const struct {
+        const char *text;
+        bool same;
+    } rows[] = {
+        {"any: rows=16", false},         {"any: shared_rows=16", false},
+        {"any: shared_rows=off", false}, {"any: turns=3", true},
+        {"op=add: rows=16", true},       {"dim=7: rows=16", true},
+        {"any: kept=3", true},           {"any: count_columns=3", true},
+        {"dim=6: rows=16", false},       {"any: follows_threshold=3", true},
+    };
+    const posemb_desc desc = {.dim = 6};
+    char plain_id[POSEMB_BLOB_ID_SIZE];
+    posemb_engine *engine = support_make_engine(*state, POSEMB_SHAPE_DEFAULT);
+
+    assert_int_equal(posemb_blob_id(engine, &desc, plain_id, NULL), POSEMB_OK);
+    posemb_engine_destroy(engine);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const posemb_engine_options options = {.shape = support_shape()};
+        char id[POSEMB_BLOB_ID_SIZE];
+
+        engine = tuned_engine(*state, rows[i].text, &options);
+        assert_int_equal(posemb_blob_id(engine, &desc, id, NULL), POSEMB_OK);
+        if ((strcmp(id, plain_id) == 0) != rows[i].same)
+            fail_msg("%s: the program is %s", rows[i].text, rows[i].same ? "another" : "the same");
+        posemb_engine_destroy(engine);
+    }
+}
+
+static void test_room_for_a_tuning(void **state)
+{
+    const posemb_desc desc = {.dim = 6};
+    posemb_plan *plan = support_make_plan(*state, &desc);
+    char text[POSEMB_TUNING_SIZE] = "untouched";
+    posemb_error error;
+    size_t size;
+
+    assert_int_equal(posemb_plan_tuning(plan, text, 9, &error), POSEMB_BUFFER_TOO_SMALL);
+    assert_string_equal(text, "untouched");
+    assert_non_null(strstr(error.message, "capacity is 9, but the tuning has "));
+    assert_int_equal(posemb_plan_tuning(plan, text, sizeof text, NULL), POSEMB_OK);
+    size = strlen(text);
+    assert_int_equal(posemb_plan_tuning(plan, text, size, NULL), POSEMB_BUFFER_TOO_SMALL);
+    assert_int_equal(posemb_plan_tuning(plan, text, size + 1, NULL), POSEMB_OK);
+    assert_int_equal(posemb_plan_tuning(NULL, text, sizeof text, &error), POSEMB_INVALID_ARGUMENT);
+    assert_int_equal(posemb_plan_tuning(plan, NULL, 512, &error), POSEMB_INVALID_ARGUMENT);
+    posemb_plan_destroy(plan);
+}
+
 /* ---- Parameters of the kernels, of which a device takes so many bytes */
 
 /* Everything that has buffers, and `extras` extra tables. */
@@ -285,6 +456,11 @@ int main(void)
         cmocka_unit_test(test_a_convention_without_pairs_has_a_plan),
         cmocka_unit_test(test_groups_fit_the_kernels),
         cmocka_unit_test(test_positions_of_their_own_have_no_shared_kernels),
+        cmocka_unit_test(test_a_plan_tells_its_tuning),
+        cmocka_unit_test(test_options_win_over_text),
+        cmocka_unit_test(test_a_tuning_can_be_given_again),
+        cmocka_unit_test(test_ids_follow_the_tuning),
+        cmocka_unit_test(test_room_for_a_tuning),
         cmocka_unit_test(test_everything_in_one_part_fits_any_device),
         cmocka_unit_test(test_parts_take_parameters),
         cmocka_unit_test(test_a_plan_with_parts_warms_up),

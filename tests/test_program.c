@@ -25,7 +25,8 @@ static const struct posemb__program_key gpu_key = {.operation = POSEMB_TABLE,
                                                    .halves = false,
                                                    .shares_positions = true,
                                                    .memory_floats = 4,
-                                                   .rows = 4};
+                                                   .rows = 4,
+                                                   .shared_rows = 4};
 
 static void test_options_name_every_choice(void **state)
 {
@@ -47,7 +48,9 @@ static void test_options_name_every_choice(void **state)
         .gamma = POSEMB_GAMMA_ONE_PLUS,
         .folded = 512,
         .memory_floats = 16,
-        .rows = 8};
+        .rows = 8,
+        .shared_rows = 2,
+        .prefetch = 12};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
@@ -61,7 +64,8 @@ static void test_options_name_every_choice(void **state)
         "-DPOSEMB_OUT_STORAGE=2 -DPOSEMB_STEP=3 -DPOSEMB_PROMPTS=0 -DPOSEMB_PARTS=1 "
         "-DPOSEMB_EXTRAS=1 -DPOSEMB_EXTRA0=4 -DPOSEMB_EXTRA1=1 -DPOSEMB_EXTRA2=1 -DPOSEMB_EXTRA3=1 "
         "-DPOSEMB_NORM=3 -DPOSEMB_GAMMA=2 -DPOSEMB_BETA=0 -DPOSEMB_NORM_STORAGE=2 "
-        "-DPOSEMB_FOLDED=512 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8");
+        "-DPOSEMB_FOLDED=512 -DPOSEMB_MEMORY=16 -DPOSEMB_ROWS=8 -DPOSEMB_SHARED_ROWS=2 "
+        "-DPOSEMB_PREFETCH=12");
 }
 
 static void test_options_are_never_cut(void **state)
@@ -70,18 +74,21 @@ static void test_options_are_never_cut(void **state)
                                             .halves = false,
                                             .shares_positions = true,
                                             .memory_floats = UINT32_MAX,
-                                            .rows = UINT32_MAX};
+                                            .rows = UINT32_MAX,
+                                            .shared_rows = UINT32_MAX,
+                                            .prefetch = UINT32_MAX};
     char options[POSEMB__OPTIONS_SIZE];
 
     (void)state;
     posemb__program_options(&key, options);
     assert_non_null(strstr(options, "-DPOSEMB_ROWS=4294967295"));
+    assert_non_null(strstr(options, "-DPOSEMB_PREFETCH=4294967295"));
 }
 
 static void test_parts_have_a_program_of_their_own(void **state)
 {
     static const struct posemb__program_key key = {
-        .operation = POSEMB_ENCODE, PLAIN_STAGE, .memory_floats = 4, .rows = 4};
+        .operation = POSEMB_ENCODE, PLAIN_STAGE, .memory_floats = 4, .rows = 4, .shared_rows = 4};
     struct posemb__program_key parts = key;
     char options[POSEMB__OPTIONS_SIZE], options_of_parts[POSEMB__OPTIONS_SIZE];
     struct posemb__digest id, id_of_parts;
@@ -152,7 +159,8 @@ static void test_every_gpu_program_builds(void **state)
                                                     .parts = halves && operation == POSEMB_ENCODE,
                                                     PLAIN_STAGE,
                                                     .memory_floats = 4,
-                                                    .rows = 4};
+                                                    .rows = 4,
+                                                    .shared_rows = 4};
 
             check_builds(*state, &key);
         }
@@ -170,7 +178,8 @@ static void test_every_cpu_program_builds(void **state)
                                                     .parts = halves && operation == POSEMB_ENCODE,
                                                     PLAIN_STAGE,
                                                     .memory_floats = 16,
-                                                    .rows = 8};
+                                                    .rows = 8,
+                                                    .shared_rows = 8};
 
             check_builds(*state, &key);
         }
@@ -182,7 +191,8 @@ static void test_a_failed_build_gives_the_log(void **state)
                                             .halves = false,
                                             .shares_positions = true,
                                             .memory_floats = 5,
-                                            .rows = 4};
+                                            .rows = 4,
+                                            .shared_rows = 4};
     cl_program program = (cl_program)state;
     posemb_error error;
 
@@ -202,7 +212,8 @@ static void test_a_failed_build_ends_without_a_newline(void **state)
                                             .halves = false,
                                             .shares_positions = true,
                                             .memory_floats = 0,
-                                            .rows = 4};
+                                            .rows = 4,
+                                            .shared_rows = 4};
     cl_program program;
     posemb_error error;
 

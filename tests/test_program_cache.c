@@ -649,6 +649,8 @@ static void test_the_id_has_everything_that_can_change_the_result(void **state)
          .memory_floats = 8,
          .rows = 4},
         {.operation = POSEMB_TABLE, .memory_floats = 4, .rows = 8},
+        {.operation = POSEMB_TABLE, .memory_floats = 4, .rows = 4, .shared_rows = 4},
+        {.operation = POSEMB_TABLE, .memory_floats = 4, .rows = 4, .prefetch = 4},
         {.operation = POSEMB_TABLE, .cosine_first = true, .memory_floats = 4, .rows = 4},
         {.operation = POSEMB_TABLE, .amplitude = true, .memory_floats = 4, .rows = 4},
         {.operation = POSEMB_TABLE, .phases = true, .memory_floats = 4, .rows = 4},

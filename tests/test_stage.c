@@ -21,6 +21,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ enum { MOST_VALUES = 64, CANDIDATES = 60, PROGRAMS_MAX = 2000, VOCAB = 23, LONG_
 
 struct program {
     unsigned value[FACTORS];
+    const char *tuning; /* of the engine; NULL: what is built in */
+    uint64_t batch;     /* of its calls; 0: drawn */
 };
 
 static int64_t draw(struct support_random *random, int64_t least, int64_t most)
@@ -87,6 +90,7 @@ static bool is_valid(const struct program *program)
 
 static void draw_program(struct support_random *random, struct program *program)
 {
+    *program = (struct program){.tuning = NULL};
     do
         for (int f = 0; f < FACTORS; f++)
             program->value[f] = (unsigned)draw(random, 0, value_count[f] - 1);
@@ -128,7 +132,7 @@ static size_t cover_pairs(struct program *programs)
     for (unsigned f = 1; f < FACTORS; f++)
         cover.first[f] = cover.first[f - 1] + value_count[f - 1];
     while (idle < 1000 && count < PROGRAMS_MAX) {
-        struct program best = {{0}};
+        struct program best = {.value = {0}};
         unsigned best_gain = 0;
 
         for (int i = 0; i < CANDIDATES; i++) {
@@ -445,12 +449,15 @@ static void fill(struct support_random *random, struct stage_call *call)
     }
 }
 
+/* `batch`: 0: drawn. */
 static void make_call(struct support_random *random, const posemb_desc *desc, bool small,
-                      struct stage_call *call)
+                      uint64_t batch, struct stage_call *call)
 {
     memset(call, 0, sizeof *call);
     call->desc = *desc;
     draw_shape(random, desc, small, &call->shape);
+    if (batch != 0)
+        call->shape.batch = batch;
     for (int i = 0; i < POSEMB__OUTPUTS; i++)
         call->wanted[i] = chance(random, 2);
     call->in_place = desc->operation == POSEMB_ADD && desc->rows_storage == desc->out_storage &&
@@ -474,16 +481,18 @@ static void print_case(const void *data, const char *what)
     const unsigned *v = context->program->value;
     const posemb_desc *desc = &context->call->desc;
 
-    print_error(
-        "%s: D %u [%" PRIu64 ", %" PRIu64 "]; operation %u table %u rows %u out %u position %u "
-        "extras %u norm %u gamma %u beta %u norm_storage %u rounding %u prompts %u shared "
-        "%u parts %u; rule %d "
-        "padding %d pads %d consumer %d in place %d; token scale %a epsilon %a\n",
-        what, desc->dim, context->call->shape.batch, context->call->shape.length, v[OPERATION],
-        v[TABLE], v[ROWS], v[OUT], v[POSITION], v[EXTRAS], v[NORM], v[GAMMA], v[BETA],
-        v[NORM_STORAGE], v[ROUNDING], v[PROMPTS], v[SHARED], desc->table_parts,
-        (int)desc->positions, (int)desc->padding, (int)desc->pad_policy, (int)desc->consumer,
-        context->call->in_place, (double)desc->token_scale, (double)desc->epsilon);
+    print_error("%s: tuning %s; D %u [%" PRIu64 ", %" PRIu64
+                "]; operation %u table %u rows %u out %u position %u "
+                "extras %u norm %u gamma %u beta %u norm_storage %u rounding %u prompts %u shared "
+                "%u parts %u; rule %d "
+                "padding %d pads %d consumer %d in place %d; token scale %a epsilon %a\n",
+                what, context->program->tuning ? context->program->tuning : "built in", desc->dim,
+                context->call->shape.batch, context->call->shape.length, v[OPERATION], v[TABLE],
+                v[ROWS], v[OUT], v[POSITION], v[EXTRAS], v[NORM], v[GAMMA], v[BETA],
+                v[NORM_STORAGE], v[ROUNDING], v[PROMPTS], v[SHARED], desc->table_parts,
+                (int)desc->positions, (int)desc->padding, (int)desc->pad_policy,
+                (int)desc->consumer, context->call->in_place, (double)desc->token_scale,
+                (double)desc->epsilon);
 }
 
 /* What was seen, of which none may be missing. */
@@ -506,11 +515,12 @@ static void cover_call(struct coverage *coverage, const struct stage_call *call)
     coverage->extras_bad += record->extras[0].count > 0;
 }
 
-static posemb_engine *make_engine(posemb_session *session)
+static posemb_engine *make_engine(posemb_session *session, const char *tuning)
 {
     const posemb_engine_options options = {.shape = support_shape(),
                                            .streamed_threshold = 1,
                                            .follows_threshold = UINT64_MAX,
+                                           .tuning = tuning,
                                            .cache = POSEMB_CACHE_MEMORY};
 
     return support_engine_with(session, &options);
@@ -520,7 +530,7 @@ static void run_program(posemb_session *session, struct support_random *random,
                         const struct program *program, void (*change)(posemb_desc *desc, int i),
                         int calls, bool small, struct coverage *coverage)
 {
-    posemb_engine *engine = make_engine(session); /* its programs go with it */
+    posemb_engine *engine = make_engine(session, program->tuning); /* its programs go with it */
 
     for (int i = 0; i < calls; i++) {
         struct stage_call call;
@@ -530,7 +540,7 @@ static void run_program(posemb_session *session, struct support_random *random,
         draw_desc(random, program, &desc);
         if (change)
             change(&desc, i);
-        make_call(random, &desc, small, &call);
+        make_call(random, &desc, small, program->batch, &call);
         if (getenv("POSEMB_TEST_TRACE"))
             print_case(&context, "running");
         stage_call_run_reference(&call);
@@ -548,12 +558,31 @@ static const char *test_level(void)
     return level ? level : "pairs";
 }
 
+/* Tuning of a program of the cover: of every other one what is built in, else anything. */
+static const char *draw_tuning(struct support_random *random, size_t index,
+                               char text[POSEMB_TUNING_SIZE])
+{
+    static const char *const shared[] = {"off", "1", "2", "4", "8", "16"};
+
+    if (index % 2 == 0)
+        return NULL;
+    snprintf(text, POSEMB_TUNING_SIZE,
+             "any: rows=%d shared_rows=%s turns=%d prefetch=%d vector=%d local_size=%d kept=%d "
+             "count_columns=%d count_chunk=16",
+             1 << draw(random, 0, 4), shared[draw(random, 0, 5)], (int)draw(random, 1, 9),
+             (int)draw(random, 0, 20), 4 << draw(random, 0, 1), 1 << draw(random, 0, 8),
+             (int)draw(random, 0, 1) * 600, (int)draw(random, 0, 1) * 4096);
+    return text;
+}
+
 static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **state)
 {
     static struct program programs[PROGRAMS_MAX];
     const bool small = strcmp(test_level(), "small") == 0;
     const bool whole = strcmp(test_level(), "whole") == 0;
     struct support_random random = support_random_from(7);
+    struct support_random of_tuning = support_random_from(10);
+    char tuning[POSEMB_TUNING_SIZE];
     struct coverage coverage;
     const char *wanted = getenv("POSEMB_TEST_PROGRAMS");
     const size_t most = wanted ? strtoull(wanted, NULL, 10) : PROGRAMS_MAX;
@@ -561,8 +590,10 @@ static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **stat
     const size_t count = all < most ? all : most;
 
     memset(&coverage, 0, sizeof coverage);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        programs[i].tuning = draw_tuning(&of_tuning, i, tuning);
         run_program(*state, &random, &programs[i], NULL, small ? 4 : 10, small, &coverage);
+    }
     print_message("level %s: %zu programs, %zu calls\n", test_level(), count, coverage.calls);
     assert_true(coverage.calls > 0);
     if (count < all)
@@ -570,6 +601,46 @@ static void test_every_pair_of_choices_has_the_bits_of_the_reference(void **stat
     assert_true(coverage.clamped > 0 && coverage.nan_rows > 0);
     assert_true(coverage.prompts > 0 && coverage.shards > 0 && coverage.in_place > 0);
     assert_true(coverage.sums > 0 && coverage.extras_bad > 0);
+}
+
+/* ---- Tuning */
+
+/* Each value of each setting, on small programs. */
+static const struct program tuned_cpu[] = {
+    {{[SHARED] = 1, [DIM] = 2}, "any: rows=1 shared_rows=16 prefetch=0", 32},
+    {{[TABLE] = 2, [OUT] = 1, [POSITION] = 1, [DIM] = 3}, "any: rows=16 prefetch=64", 0},
+    {{[TABLE] = 3, [NORM] = 1, [SHARED] = 1, [DIM] = 3}, "any: shared_rows=1 turns=1", 5},
+    {{[OPERATION] = 1, [ROWS] = 1, [SHARED] = 1, [DIM] = 2}, "any: shared_rows=2 rows=4", 8},
+    {{[TABLE] = 1, [NORM] = 2, [DIM] = 4}, "any: rows=2 turns=64 prefetch=3", 0},
+    {{[OPERATION] = 2, [OUT] = 2, [POSITION] = 1, [SHARED] = 1}, "any: shared_rows=4", 9},
+    {{[POSITION] = 3, [SHARED] = 1, [DIM] = 2}, "any: rows=8 shared_rows=off count_columns=0", 16},
+};
+static const struct program tuned_gpu[] = {
+    {{[SHARED] = 1, [DIM] = 2}, "any: vector=8 rows=1 shared_rows=16 local_size=4", 32},
+    {{[TABLE] = 2, [OUT] = 1, [POSITION] = 1, [DIM] = 3}, "any: vector=8 rows=16 local_size=1", 0},
+    {{[TABLE] = 3, [NORM] = 1, [SHARED] = 1, [DIM] = 3},
+     "any: shared_rows=1 kept=0 local_size=2",
+     5},
+    {{[OPERATION] = 1, [ROWS] = 1, [SHARED] = 1, [DIM] = 2}, "any: vector=8 shared_rows=2", 8},
+    {{[TABLE] = 1, [NORM] = 2, [DIM] = 4}, "any: rows=2 kept=900 local_size=512", 0},
+    {{[OPERATION] = 2, [OUT] = 2, [POSITION] = 1, [SHARED] = 1}, "any: vector=8 shared_rows=8", 9},
+    {{[POSITION] = 3, [SHARED] = 1, [DIM] = 2}, "any: vector=8 shared_rows=off rows=8", 16},
+};
+
+static void test_tuning_changes_no_bit(void **state)
+{
+    posemb_engine *engine = make_engine(*state, NULL);
+    const bool cpu = posemb_engine_resolved(engine).shape == POSEMB_SHAPE_CPU;
+    const struct program *programs = cpu ? tuned_cpu : tuned_gpu;
+    const size_t count = (cpu ? sizeof tuned_cpu : sizeof tuned_gpu) / sizeof *programs;
+    struct support_random random = support_random_from(11);
+    struct coverage coverage;
+
+    posemb_engine_destroy(engine);
+    memset(&coverage, 0, sizeof coverage);
+    for (size_t i = 0; i < count; i++)
+        run_program(*state, &random, &programs[i], NULL, 4, true, &coverage);
+    assert_int_equal(coverage.calls, 4 * count);
 }
 
 /* ---- Tables of blocks */
@@ -614,13 +685,15 @@ static void test_blocks_have_the_bits_of_the_reference(void **state)
                                                [OUT] = t % 3,
                                                [POSITION] = t / 2 % 2,
                                                [SHARED] = t % 2,
-                                               [PARTS] = t / 4 % 2}};
+                                               [PARTS] = t / 4 % 2},
+                                     .tuning = t % 2 ? "any: vector=8 rows=2" : NULL};
         const struct program norms = {.value = {[TABLE] = first + t,
                                                 [POSITION] = 3 + first + (t + 3) % types,
                                                 [EXTRAS] = 6 + (t + 7) % types,
                                                 [NORM] = 1 + t % 2,
                                                 [PROMPTS] = t / 2 % 2}};
-        const struct program grid = {.value = {[TABLE] = first + t, [POSITION] = (t + 1) % 2}};
+        const struct program grid = {.value = {[TABLE] = first + t, [POSITION] = (t + 1) % 2},
+                                     .tuning = t % 2 ? NULL : "any: vector=8 rows=1"};
 
         if (k < types)
             run_program(*state, &random, &sums, choose_blocks, 4, true, &coverage);
@@ -642,14 +715,14 @@ static void test_long_rows_are_normalised(void **state)
     const struct program *const programs[] = {&layer, &rms};
 
     for (int i = 0; i < 2; i++) {
-        posemb_engine *engine = make_engine(*state);
+        posemb_engine *engine = make_engine(*state, NULL);
         struct stage_call call;
         const struct context context = {programs[i], &call};
         posemb_desc desc;
 
         draw_desc(&random, programs[i], &desc);
         desc.dim = LONG_DIM;
-        make_call(&random, &desc, true, &call);
+        make_call(&random, &desc, true, 0, &call);
         stage_call_run_reference(&call);
         stage_call_run_device(&call, *state, engine, print_case, &context);
         stage_call_free(&call);
@@ -661,6 +734,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_pair_of_choices_has_the_bits_of_the_reference),
+        cmocka_unit_test(test_tuning_changes_no_bit),
         cmocka_unit_test(test_blocks_have_the_bits_of_the_reference),
         cmocka_unit_test(test_long_rows_are_normalised),
     };

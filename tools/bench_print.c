@@ -59,10 +59,9 @@ static void describe(const struct bench_case *c, char *text, size_t size)
 static void print_ratio(const struct bench_result *result, enum bench_yardstick yardstick)
 {
     const struct bench_yardstick_result *one = &result->yardsticks[yardstick];
-    const double ratio = one->measured ? result->seconds / one->seconds : 0.0;
 
     if (one->measured)
-        printf(" %6.*f", ratio < 0.1 ? 3 : 2, ratio);
+        printf(" %6.*f", one->ratio < 0.1 ? 3 : 2, one->ratio);
     else
         printf(" %6s", "-");
 }

@@ -101,8 +101,8 @@ static void set_engine(json_t *object, posemb_session *session)
     const posemb_engine_options options = posemb_engine_resolved(posemb_session_engine(session));
 
     set_text(object, "shape", options.shape == POSEMB_SHAPE_CPU ? "cpu" : "gpu");
-    set_text(object, "tuning", "defaults");
-    set_text(object, "tuning_text", "");
+    set_text(object, "tuning", options.tuning ? "given" : "built-in");
+    set_text(object, "tuning_text", options.tuning ? options.tuning : "");
 }
 
 /* The first "model name" of /proc/cpuinfo, where there is one. */

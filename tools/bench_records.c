@@ -157,8 +157,7 @@ static void set_yardsticks(json_t *object, const struct bench_result *result)
                             json_pack("{s:f, s:f, s:s, s:i}", "seconds", one->seconds,
                                       "median_seconds", one->median_seconds, "how", one->how,
                                       "launches", (int)one->launches));
-        json_object_set_new(ratios, bench_yardstick_names[y],
-                            json_real(result->seconds / one->seconds));
+        json_object_set_new(ratios, bench_yardstick_names[y], json_real(one->ratio));
     }
     json_object_set_new(object, "yardsticks", yardsticks);
     json_object_set_new(object, "ratios", ratios);
@@ -250,6 +249,7 @@ posemb_status bench_records_stage(struct bench_records *records,
     if (result->wrong)
         json_object_set_new(object, "wrong", json_string(result->wrong));
     if (result->verified) {
+        json_object_set_new(object, "tuning", json_string(result->tuning));
         set_times(object, result);
         set_yardsticks(object, result);
     }

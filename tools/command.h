@@ -18,6 +18,7 @@ int command_models(int count, char **arguments);
 int command_report(int count, char **arguments);
 int command_sentences(int count, char **arguments);
 int command_table(int count, char **arguments);
+int command_tune(int count, char **arguments);
 int command_verify(int count, char **arguments);
 int command_view(int count, char **arguments);
 

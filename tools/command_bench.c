@@ -1,123 +1,17 @@
 /* posemb bench: the stage against yardsticks, as a table and as records. */
 #include "bench.h"
+#include "bench_devices.h"
+#include "bench_options.h"
 #include "bench_print.h"
 #include "bench_records.h"
 #include "command.h"
 #include "first_call.h"
-#include "options.h"
 #include "target.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-    "usage: posemb bench [--quick | --full | --shape BxSxD [WHAT ...]] [--device DEV|all]\n"
-    "                    [--json FILE] [--csv FILE]\n"
-    "       posemb bench --parts | --rules [--shape BxSxD] | --accuracy | --first-calls [...]\n\n"
-    "Measure the stage beside yardsticks, in turn in this process: the best copy of the same\n"
-    "bytes, the gather alone, the gather with a precomputed table of positions in one kernel,\n"
-    "a kernel for each step, and the vendor's sin and cos. Every element is compared with the\n"
-    "reference in the configuration that is measured, and every yardstick is checked; where bits\n"
-    "differ there is no number, and the exit status is 1. Without options, the usual cases of\n"
-    "models: some minutes. What has no room or would take too long is named and passed over.\n\n"
-    "  --device DEV    a number of posemb devices, name:SUBSTRING, or all (every device of every\n"
-    "                  platform); default $POSEMB_DEVICE, else the first usable device\n"
-    "  --quick         ten cases and the accuracy, within a minute\n"
-    "  --full          every shape, type, rule and kind of ids: an hour or more\n"
-    "  --shape BxSxD   batch x length x D; alone: nine cases of it, with one of these: that one\n"
-    "    --op encode|add|table         --table f32|f16|bf16|i8|q8_0|q4_0|...|q6_k\n"
-    "    --out f32|f16|bf16            --position sinusoidal|learned|none\n"
-    "    --rule index|explicit         --norm none|layer|rms\n"
-    "    --types none|row              --consumer none|reader\n"
-    "    --rows cold|hot               --ids unique|zipf|same\n"
-    "  --seconds S     of sampling each case, about: default 2, with --quick 0.5, with --full 4;\n"
-    "                  a slow device gets fewer samples, but five at least\n"
-    "  --parts         types, learned positions and norms beside the plain stage, alone\n"
-    "  --rules         the position rules beside the index rule, alone\n"
-    "  --accuracy      error and time of sine and cosine by position, alone\n"
-    "  --first-calls   the first calls of a process with and without caches, alone\n"
-    "  --json FILE     one JSON object a line; bench/README.md documents them\n"
-    "  --csv FILE      the cases as a flat table\n\n"
-    "Ctrl-C ends it; what was measured until then is written.\n";
-
-enum {
-    OPTION_SHAPE = 512,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_FIRST_CALLS,
-    OPTION_RULES,
-    OPTION_PARTS,
-    OPTION_ACCURACY,
-    OPTION_QUICK,
-    OPTION_FULL,
-    OPTION_SECONDS,
-    OPTION_CHOICES /* what one configuration is made of, from here on */
-};
-
-/* The choices, in the order of `words`. */
-enum choice { OP, TABLE, OUT, POSITION, RULE, NORM, TYPES, CONSUMER, ROWS, IDS, CHOICES };
-
-static const struct {
-    const char *option;
-    const char *words[16]; /* NULL ends them */
-} choices[CHOICES] = {
-    [OP] = {"op", {"encode", "add", "table"}},
-    [TABLE] = {"table",
-               {"f32", "f16", "bf16", "i8", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k",
-                "q4_k", "q5_k", "q6_k"}},
-    [OUT] = {"out", {"f32", "f16", "bf16"}},
-    [POSITION] = {"position", {"sinusoidal", "learned", "none"}},
-    [RULE] = {"rule", {"index", "explicit"}},
-    [NORM] = {"norm", {"none", "layer", "rms"}},
-    [TYPES] = {"types", {"none", "row"}},
-    [CONSUMER] = {"consumer", {"none", "reader"}},
-    [ROWS] = {"rows", {"cold", "hot"}},
-    [IDS] = {"ids", {"unique", "zipf", "same"}},
-};
-
-static const struct option options_taken[] = {
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"device", required_argument, NULL, OPTION_DEVICE},
-    {"shape", required_argument, NULL, OPTION_SHAPE},
-    {"quick", no_argument, NULL, OPTION_QUICK},
-    {"full", no_argument, NULL, OPTION_FULL},
-    {"seconds", required_argument, NULL, OPTION_SECONDS},
-    {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
-    {"rules", no_argument, NULL, OPTION_RULES},
-    {"parts", no_argument, NULL, OPTION_PARTS},
-    {"accuracy", no_argument, NULL, OPTION_ACCURACY},
-    {"json", required_argument, NULL, OPTION_JSON},
-    {"csv", required_argument, NULL, OPTION_CSV},
-    {"op", required_argument, NULL, OPTION_CHOICES + OP},
-    {"table", required_argument, NULL, OPTION_CHOICES + TABLE},
-    {"out", required_argument, NULL, OPTION_CHOICES + OUT},
-    {"position", required_argument, NULL, OPTION_CHOICES + POSITION},
-    {"rule", required_argument, NULL, OPTION_CHOICES + RULE},
-    {"norm", required_argument, NULL, OPTION_CHOICES + NORM},
-    {"types", required_argument, NULL, OPTION_CHOICES + TYPES},
-    {"consumer", required_argument, NULL, OPTION_CHOICES + CONSUMER},
-    {"rows", required_argument, NULL, OPTION_CHOICES + ROWS},
-    {"ids", required_argument, NULL, OPTION_CHOICES + IDS},
-    {NULL, 0, NULL, 0}};
-
-struct bench_options {
-    const char *device;
-    const char *json;
-    const char *csv;
-    enum bench_mode mode;
-    double seconds; /* 0: the mode's */
-    bool has_shape;
-    bool first_calls; /* nothing else */
-    bool rules;       /* likewise */
-    bool parts;       /* likewise */
-    bool accuracy;    /* likewise */
-    bool has_choice;
-    int choice[CHOICES]; /* 1 + the place of the word; 0: not given */
-    uint32_t shape[3];
-};
 
 /* Everything one run of the command collects. */
 struct report {
@@ -143,153 +37,6 @@ static void catch_interrupts(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-}
-
-/* ---- Options */
-
-/* "BxSxD", each a whole number from 1. */
-static bool parse_shape(const char *text, uint32_t shape[3])
-{
-    char *end = NULL;
-
-    for (int i = 0; i < 3; i++) {
-        unsigned long long size;
-
-        if (!isdigit((unsigned char)*text))
-            return false;
-        size = strtoull(text, &end, 10);
-        if (size == 0 || size > UINT32_MAX || *end != (i < 2 ? 'x' : '\0'))
-            return false;
-        shape[i] = (uint32_t)size;
-        text = end + 1;
-    }
-    return shape[2] <= POSEMB_DIM_MAX && (uint64_t)shape[0] * shape[1] <= (uint64_t)1 << 28;
-}
-
-/* Exclusive ones that were given. */
-static int count_kinds(const struct bench_options *options)
-{
-    return options->first_calls + options->rules + options->parts + options->accuracy +
-           (options->mode == BENCH_QUICK) + (options->mode == BENCH_FULL) +
-           (options->has_shape && !options->parts && !options->rules);
-}
-
-static struct bench_case chosen_case(const struct bench_options *options)
-{
-    const int *choice = options->choice;
-
-    return (struct bench_case){
-        .operation = (posemb_operation)choice[OP],
-        .batch = options->shape[0],
-        .length = options->shape[1],
-        .dim = options->shape[2],
-        .table = (posemb_storage)choice[TABLE],
-        .out = (posemb_storage)choice[OUT],
-        .position_kind = (posemb_position_kind)choice[POSITION],
-        .rule = choice[RULE] == 2 ? BENCH_EXPLICIT : BENCH_INDEX,
-        .norm = (posemb_norm)choice[NORM],
-        .types = choice[TYPES] == 2,
-        .with_reader = choice[CONSUMER] == 2,
-        .hot_rows = choice[ROWS] == 2,
-        .ids = (enum bench_ids)(choice[IDS] ? choice[IDS] - 1 : 0),
-    };
-}
-
-static int check(const char *command, const struct bench_options *options)
-{
-    const struct bench_case chosen = chosen_case(options);
-
-    if (count_kinds(options) > 1)
-        return command_usage(command, "--quick, --full, --shape (but with --parts or --rules), "
-                                      "--parts, --rules, --accuracy and --first-calls exclude "
-                                      "each other");
-    for (int i = 0; i < CHOICES; i++)
-        if (options->choice[i] && (!options->has_shape || options->parts || options->rules))
-            return command_usage(command, "--%s is of one case, which needs --shape",
-                                 choices[i].option);
-    if (options->has_choice && bench_case_fault(&chosen))
-        return command_usage(command, "there is no such case: %s", bench_case_fault(&chosen));
-    return EXIT_DONE;
-}
-
-static int take_choice(const char *command, int which, const char *text,
-                       struct bench_options *options)
-{
-    options->has_choice = true;
-    return parse_word(command, choices[which].option, choices[which].words, text,
-                      &options->choice[which]);
-}
-
-static int take(const char *command, int letter, struct bench_options *options)
-{
-    switch (letter) {
-    case OPTION_DEVICE:
-        options->device = optarg;
-        return EXIT_DONE;
-    case OPTION_JSON:
-        options->json = optarg;
-        return EXIT_DONE;
-    case OPTION_CSV:
-        options->csv = optarg;
-        return EXIT_DONE;
-    case OPTION_FIRST_CALLS:
-        options->first_calls = true;
-        return EXIT_DONE;
-    case OPTION_RULES:
-        options->rules = true;
-        return EXIT_DONE;
-    case OPTION_PARTS:
-        options->parts = true;
-        return EXIT_DONE;
-    case OPTION_ACCURACY:
-        options->accuracy = true;
-        return EXIT_DONE;
-    case OPTION_QUICK:
-    case OPTION_FULL:
-        if (options->mode != BENCH_DEFAULT)
-            return command_usage(command, "--quick and --full exclude each other");
-        options->mode = letter == OPTION_QUICK ? BENCH_QUICK : BENCH_FULL;
-        return EXIT_DONE;
-    case OPTION_SECONDS:
-        if (parse_double(optarg, 0.001, 3600.0, &options->seconds))
-            return EXIT_DONE;
-        return command_usage(command, "--seconds is \"%s\", not a number from 0.001 to 3600",
-                             optarg);
-    case OPTION_SHAPE:
-        options->has_shape = true;
-        if (parse_shape(optarg, options->shape))
-            return EXIT_DONE;
-        return command_usage(command,
-                             "--shape is \"%s\", not BxSxD with D up to 65536 and up to 2^28 "
-                             "tokens",
-                             optarg);
-    default:
-        if (letter >= OPTION_CHOICES)
-            return take_choice(command, letter - OPTION_CHOICES, optarg, options);
-        return command_usage(command, "the options are wrong");
-    }
-}
-
-static int parse(int count, char **arguments, struct bench_options *options)
-{
-    int letter;
-
-    memset(options, 0, sizeof *options);
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        int status;
-
-        if (letter == OPTION_HELP || letter == 'h') {
-            fputs(help, stdout);
-            return -1;
-        }
-        status = take(arguments[0], letter, options);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    return check(arguments[0], options);
 }
 
 /* ---- Kinds of measurement, each of one device */
@@ -356,9 +103,9 @@ static int run_cases(struct report *report)
     int worst = EXIT_DONE;
 
     if (!options->has_shape) {
-        count = bench_list(options->mode, cases);
+        count = bench_list(bench_options_mode(options), cases);
     } else if (options->has_choice) {
-        cases[0] = chosen_case(options);
+        cases[0] = bench_options_case(options);
         count = 1;
     } else {
         count = cases_of_shape(options->shape, cases);
@@ -525,17 +272,38 @@ static int run_groups(struct report *report, bool of_rules)
     return worst;
 }
 
+static int run_devices(struct report *report, posemb_session *session)
+{
+    static const uint32_t shapes[][3] = {
+        {8, 2048, 1024}, {1, 8192, 1024}, {32, 128, 384}, {8, 1, 1024}};
+    const size_t count = report->options->has_shape ? 1 : sizeof shapes / sizeof *shapes;
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; !interrupted && i < count; i++) {
+        const uint32_t *shape = report->options->has_shape ? report->options->shape : shapes[i];
+        bool matches;
+
+        if (bench_devices_report(session, shape, &report->records, &matches, &report->error) !=
+            POSEMB_OK)
+            return measurement_failed(report, "several devices");
+        worst |= matches ? EXIT_DONE : EXIT_FAILED;
+    }
+    return worst;
+}
+
 /* ---- Devices */
 
 static int run_kinds(struct report *report, posemb_session *session)
 {
     const struct bench_options *options = report->options;
     const size_t device = posemb_session_device(session)->index;
-    const bool full = options->mode == BENCH_FULL;
+    const bool full = bench_options_mode(options) == BENCH_FULL;
     int worst = EXIT_DONE;
 
     if (options->first_calls)
         return run_first_calls(report, device);
+    if (options->devices)
+        return run_devices(report, session);
     if ((options->rules || options->parts) && options->has_shape)
         return run_group(report, options->rules, options->shape);
     if (options->rules || options->parts)
@@ -552,18 +320,20 @@ static int run_kinds(struct report *report, posemb_session *session)
     if (!interrupted && full)
         worst |= run_groups(report, false);
     if (!interrupted && full)
+        worst |= run_devices(report, session);
+    if (!interrupted && full)
         worst |= run_first_calls(report, device);
     return worst;
 }
 
 static const char *mode_word(const struct bench_options *options)
 {
-    if (options->has_shape || options->first_calls || options->rules || options->parts ||
-        options->accuracy)
-        return "custom";
-    if (options->mode == BENCH_QUICK)
-        return "quick";
-    return options->mode == BENCH_FULL ? "full" : "default";
+    static const char *const words[] = {[BENCH_DEFAULT] = "default",
+                                        [BENCH_QUICK] = "quick",
+                                        [BENCH_FULL] = "full",
+                                        [BENCH_CUSTOM] = "custom"};
+
+    return words[bench_options_mode(options)];
 }
 
 /* Seconds of a case, and when it is passed over; slow devices get few samples, five at least. */
@@ -575,11 +345,11 @@ static struct bench_settings settings_of(const struct bench_options *options)
                                       .twice = true,
                                       .stop = &interrupted};
 
-    if (options->mode == BENCH_QUICK) {
+    if (options->quick) {
         settings.seconds = 0.5;
         settings.limit_seconds = 10.0;
         settings.twice = false;
-    } else if (options->mode == BENCH_FULL) {
+    } else if (options->full) {
         settings.seconds = 4.0;
         settings.limit_seconds = 300.0;
     }
@@ -690,7 +460,7 @@ int command_bench(int count, char **arguments)
 
     if (count > 1 && strcmp(arguments[1], FIRST_CALL_WORD) == 0)
         return first_call_child(count, arguments);
-    status = parse(count, arguments, &options);
+    status = bench_options_parse(count, arguments, &options);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
     if (bench_records_begin(&report.records, options.json, options.csv) != POSEMB_OK)

@@ -15,7 +15,7 @@ static const char help[] =
     "                     [--pad-id N | --mask FILE.npy | --left-pads FILE.npy | --lengths "
     "FILE.npy]\n"
     "                     [--pads computed|zero-position|zero-row] [--positions-out FILE.npy]\n"
-    "                     [--allow-bad-ids] [--device DEV]\n\n"
+    "                     [--allow-bad-ids] [--device DEV] [--tuning FILE]\n\n"
     "out[t,:] = norm(scale * E[id[t],:] + position[t] + types[type[t],:]), by default without "
     "norm and\n"
     "types, with sinusoidal positions\n\n"
@@ -42,6 +42,7 @@ static const char help[] =
     "  --allow-bad-ids  bad ids (and positions) give rows of zeros and a note, not a failure\n"
     "  --device      a number of posemb devices, name:SUBSTRING, or reference; default\n"
     "                $POSEMB_DEVICE, else the first usable device\n"
+    "  --tuning      a file of posemb tune: changes the speed alone\n"
     "  --out         the file to write; a failure leaves none\n";
 
 static const struct option options_taken[] = {
@@ -62,6 +63,7 @@ static const struct option options_taken[] = {
     {"positions-out", required_argument, NULL, OPTION_POSITIONS_OUT},
     {"allow-bad-ids", no_argument, NULL, OPTION_ALLOW_BAD_IDS},
     {"device", required_argument, NULL, OPTION_DEVICE},
+    {"tuning", required_argument, NULL, OPTION_TUNING},
     {"out", required_argument, NULL, OPTION_OUT},
     STAGE_OPTIONS,
     SINUSOID_OPTIONS,

@@ -4,8 +4,8 @@
 
 static const char help[] =
     "usage: posemb table --dim D --out FILE.npy [--model NAME | --convention NAME ...]\n"
-    "                    [--start P --count N | --positions FILE.npy | --grid YxX] [--device "
-    "DEV]\n\n"
+    "                    [--start P --count N | --positions FILE.npy | --grid YxX]\n"
+    "                    [--device DEV] [--tuning FILE]\n\n"
     "out[t,:] = PE(position[t]), float32 [N, D]\n\n"
     "  --dim         D, channels of one row, 1 ... 65536\n"
     "  --start       the first position, -2^31 ... 2^32-1; default 0\n"
@@ -13,6 +13,7 @@ static const char help[] =
     "  --positions   int32, int64 or float32, [N] or [B, S]: the positions instead\n"
     "  --device      a number of posemb devices, name:SUBSTRING, or reference; default\n"
     "                $POSEMB_DEVICE, else the first usable device\n"
+    "  --tuning      a file of posemb tune: changes the speed alone\n"
     "  --out         the file to write; a failure leaves none\n";
 
 static const struct option options_taken[] = {
@@ -22,6 +23,7 @@ static const struct option options_taken[] = {
     {"count", required_argument, NULL, OPTION_COUNT},
     {"positions", required_argument, NULL, OPTION_POSITIONS},
     {"device", required_argument, NULL, OPTION_DEVICE},
+    {"tuning", required_argument, NULL, OPTION_TUNING},
     {"out", required_argument, NULL, OPTION_OUT},
     SINUSOID_OPTIONS,
     {NULL, 0, NULL, 0}};

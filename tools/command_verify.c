@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const char help[] =
-    "usage: posemb verify [--device DEV|all] [--stop]\n\n"
+    "usage: posemb verify [--device DEV|all] [--tuning FILE] [--stop]\n\n"
     "Run many shapes, conventions, positions and whole stages (named by the type of their tokens "
     "and "
     "the\n"
@@ -18,10 +18,13 @@ static const char help[] =
     "bits are right. Exit status 1 where any differ.\n\n"
     "  --device  a number of posemb devices, name:SUBSTRING, reference, or all; default\n"
     "            $POSEMB_DEVICE, else the first usable device\n"
+    "  --tuning  a file of posemb tune, to be in force meanwhile\n"
     "  --stop    go no further than the first convention or stage where any differ\n";
 
 static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
                                               {"device", required_argument, NULL, OPTION_DEVICE},
+                                              {"tuning", required_argument, NULL, OPTION_TUNING},
+                                              {"tuning", required_argument, NULL, OPTION_TUNING},
                                               {"stop", no_argument, NULL, OPTION_STOP},
                                               {NULL, 0, NULL, 0}};
 

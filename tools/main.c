@@ -16,6 +16,7 @@ static const struct {
     {"verify", command_verify, "compare devices with the reference, bit for bit"},
     {"bench", command_bench, "measure the stage against plain copies"},
     {"report", command_report, "put measured devices side by side, as a page"},
+    {"tune", command_tune, "find the fastest settings of a device, which change no bit"},
     {"cache", command_cache, "look at the compiled programs that are kept on disk"},
     {"conventions", command_conventions, "list the sinusoid conventions"},
     {"models", command_models, "list the models whose positions are known by name"},

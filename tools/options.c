@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "stage_options.h"
+#include "target.h"
 
 #include <errno.h>
 #include <float.h>
@@ -318,6 +319,13 @@ static int take_view_option(int letter, struct stage_options *parsed)
     }
 }
 
+int take_tuning(const char *path)
+{
+    posemb_error error;
+
+    return target_use_tuning(path, &error) == POSEMB_OK ? EXIT_DONE : command_failed(&error);
+}
+
 /* One option that getopt_long() has found. */
 static int take_option(const char *command, int letter, struct stage_options *parsed)
 {
@@ -361,6 +369,8 @@ static int take_option(const char *command, int letter, struct stage_options *pa
     case OPTION_OUT:
         parsed->out = optarg;
         return EXIT_DONE;
+    case OPTION_TUNING:
+        return take_tuning(optarg);
     case OPTION_STOP:
         parsed->stop = true;
         return EXIT_DONE;

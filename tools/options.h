@@ -99,7 +99,8 @@ enum {
     OPTION_STOP,
     OPTION_KIND,
     OPTION_TABLE,
-    OPTION_JSON_OUT
+    OPTION_JSON_OUT,
+    OPTION_TUNING
 };
 
 /* The rows of an option table that name the sinusoids, for those who list their own after them. */
@@ -129,6 +130,9 @@ extern const char sinusoid_help[];
  * was printed. */
 int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
                         struct stage_options *parsed);
+
+/* Use the tuning of a file for the devices of this process: EXIT_FAILED after a message. */
+int take_tuning(const char *path);
 
 /* Whole numbers and finite floats; false where `text` is something else. */
 bool parse_int64(const char *text, int64_t least, int64_t most, int64_t *value);

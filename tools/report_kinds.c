@@ -134,13 +134,14 @@ static const struct field peer_fields[] = {
 
 /* ---- Stages */
 
+static const char *const yardstick_names[] = {
+    [YARDSTICK_COPY] = "copy",       [YARDSTICK_COPY_BUFFER] = "copy buffer",
+    [YARDSTICK_GATHER] = "gather",   [YARDSTICK_GATHER_TABLE] = "gather + table",
+    [YARDSTICK_UNFUSED] = "unfused", [YARDSTICK_VENDOR_SIN] = "vendor sin",
+};
+
 static posemb_status read_yardsticks(const struct field_reader *reader, struct stage_record *stage)
 {
-    static const char *const names[] = {
-        [YARDSTICK_COPY] = "copy",       [YARDSTICK_COPY_BUFFER] = "copy buffer",
-        [YARDSTICK_GATHER] = "gather",   [YARDSTICK_GATHER_TABLE] = "gather + table",
-        [YARDSTICK_UNFUSED] = "unfused", [YARDSTICK_VENDOR_SIN] = "vendor sin",
-    };
     const json_t *yardsticks = json_object_get(reader->object, "yardsticks");
     struct field_reader fields = *reader;
     posemb_status status = POSEMB_OK;
@@ -148,15 +149,37 @@ static posemb_status read_yardsticks(const struct field_reader *reader, struct s
     if (yardsticks && !json_is_object(yardsticks))
         return fields_refuse(&fields, "yardsticks: an object is needed");
     for (size_t i = 0; status == POSEMB_OK && i < YARDSTICK_COUNT; i++) {
-        fields.object = json_object_get(yardsticks, names[i]);
+        fields.object = json_object_get(yardsticks, yardstick_names[i]);
         if (!fields.object || json_is_null(fields.object))
             continue;
         if (!json_is_object(fields.object))
-            return fields_refuse(&fields, "yardsticks: %s: an object is needed", names[i]);
+            return fields_refuse(&fields, "yardsticks: %s: an object is needed",
+                                 yardstick_names[i]);
         status =
             fields_read(&fields, yardstick_fields, COUNT(yardstick_fields), &stage->yardsticks[i]);
     }
     return status;
+}
+
+/* Those of yardsticks that were measured. */
+static posemb_status read_ratios(const struct field_reader *reader, struct stage_record *stage)
+{
+    const json_t *ratios = json_object_get(reader->object, "ratios");
+
+    if (ratios && !json_is_object(ratios))
+        return fields_refuse(reader, "ratios: an object is needed");
+    for (size_t i = 0; i < YARDSTICK_COUNT; i++) {
+        const json_t *ratio = json_object_get(ratios, yardstick_names[i]);
+        const double value = json_number_value(ratio);
+
+        if (!ratio)
+            continue;
+        if (!json_is_number(ratio) || !(value > 0.0 && value <= 1e15))
+            return fields_refuse(reader, "ratios: %s: a number above 0 is needed",
+                                 yardstick_names[i]);
+        stage->yardsticks[i].ratio = value;
+    }
+    return POSEMB_OK;
 }
 
 static posemb_status read_old_yardsticks(const struct field_reader *reader,
@@ -195,6 +218,8 @@ static posemb_status read_stage(const struct field_reader *reader, int schema,
         status = fields_read(reader, stage_times, COUNT(stage_times), stage);
     if (status == POSEMB_OK)
         status = schema == 1 ? read_old_yardsticks(reader, stage) : read_yardsticks(reader, stage);
+    if (status == POSEMB_OK)
+        status = read_ratios(reader, stage);
     if (status != POSEMB_OK)
         return status;
     if (stage->verified && stage->differing > 0)

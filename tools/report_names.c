@@ -175,7 +175,11 @@ bool report_is_small(const struct stage_record *stage)
 
 double report_gain(const struct stage_record *stage, enum report_yardstick yardstick)
 {
-    return stage->verified ? stage->yardsticks[yardstick].seconds / stage->seconds : 0.0;
+    const struct yardstick_record *record = &stage->yardsticks[yardstick];
+
+    if (!stage->verified || record->seconds == 0.0)
+        return 0.0;
+    return record->ratio > 0.0 ? 1.0 / record->ratio : record->seconds / stage->seconds;
 }
 
 const char *report_yardstick_name(enum report_yardstick yardstick)

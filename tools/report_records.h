@@ -67,6 +67,7 @@ enum report_yardstick {
 struct yardstick_record {
     double seconds; /* 0: it was not measured */
     double median_seconds;
+    double ratio; /* of the stage to it, round by round; 0: not known */
     const char *how;
     int64_t launches; /* of one call */
 };

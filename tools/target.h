@@ -11,6 +11,10 @@ struct target {
 /* The name of the reference as a device. */
 #define TARGET_REFERENCE "reference"
 
+/* Read a file of tuning text, which the targets that are opened from then on use. Fails where it
+ * cannot be read, or has an error. */
+posemb_status target_use_tuning(const char *path, posemb_error *error);
+
 /* Open what `selector` names, with that program cache: a device, or "reference"; NULL means
  * $POSEMB_DEVICE, and where that is not set the first usable device, or, with a notice, the
  * reference. */

@@ -653,6 +653,14 @@ typedef struct posemb_shape {
                                     4 B D, out_batch_stride = 4 D) */
 } posemb_shape;
 
+/** A part of a call: rows of its batch, or columns of all of them. */
+typedef struct posemb_range {
+    uint64_t first_row;
+    uint64_t rows; /**< 0: no tokens, and all else is 0 too */
+    uint64_t first_column;
+    uint64_t columns;
+} posemb_range;
+
 #define POSEMB_NO_TOKEN 0xffffffffu
 
 /**

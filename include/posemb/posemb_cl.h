@@ -106,15 +106,91 @@ typedef enum posemb_cache_mode {
                                  POSEMB_CACHE_FAILED: for tests */
 } posemb_cache_mode;
 
+/* ---- Tuning
+ *
+ * How a plan's work is cut up is a handful of numbers. None of them changes a bit of a result; the
+ * best ones differ from device to device, and with what is computed. Those that posemb has built in
+ * (posemb_tuning_builtin()) can be overridden by text: what `posemb tune` writes, or a few lines by
+ * hand. One line is an entry: what it is for, a colon, what it sets.
+ *
+ *     # LayerNorm on this processor, D up to 512
+ *     device="EPYC 9" op=encode norm=layer dim=1..512: turns=16 prefetch=4
+ *     any: follows_threshold=never
+ *
+ * An entry is for all plans of which everything before the colon is true; `any` alone is for all:
+ *
+ *     platform=TEXT, device=TEXT, driver=TEXT
+ *         TEXT is a part of what posemb_device_info has as platform_name, name, driver
+ *     type=cpu|gpu
+ *         the type of the device
+ *     shape=cpu|gpu
+ *         the shape of the plan's kernels, see below
+ *     op=encode|add|table, position=sinusoidal|learned|none, norm=none|layer|rms
+ *         what is computed
+ *     table=f32|f16|bf16|i8|q8_0|q4_0|q4_1|q5_0|q5_1|q2_k|q3_k|q4_k|q5_k|q6_k
+ *         storage of the token table, or of the rows that are added to
+ *     out=f32|f16|bf16
+ *         storage of the output
+ *     dim=N or dim=N..M
+ *         D, or both ends of a range of it, 1 ... 65536
+ *
+ * It sets:
+ *
+ *     shape=cpu|gpu
+ *         posemb_kernel_shape; by default the driver decides. Not in an entry that is for a shape
+ *     rows=1|2|4|8|16
+ *         tokens of one work-group
+ *     shared_rows=1|2|4|8|16|off
+ *         batch rows of one work-group that share a position, where that depends on the column
+ *         alone, so that its sinusoids are computed once for them; off: never. Not on the CPU shape
+ *         where rows without a norm have more than 2048 channels of sinusoids
+ *     vector=4|8
+ *         floats of one access to memory. GPU shape without a norm; the CPU shape has 16
+ *     local_size=N|auto
+ *         work-items of a group, a power of two from 1 to 4096, or fewer where the device takes
+ *         fewer. GPU shape
+ *     kept=N
+ *         longest row whose sums local memory keeps, 0 ... 65536. GPU shape with a norm
+ *     turns=N
+ *         groups of rows that a work-group takes one after the other at most, 1 ... 64. CPU shape
+ *     prefetch=N
+ *         lines of 64 bytes of each row that are asked for ahead, 0 ... 1024: with a norm when a
+ *         group begins, else while the rows before it are walked. CPU shape on x86-64, encode
+ *     streamed_threshold=BYTES, follows_threshold=BYTES
+ *         the fields of posemb_engine_options: a whole number, with K, M or G (2^10, 2^20, 2^30)
+ *         after it or not, or never. CPU shape
+ *     count_columns=N
+ *         longest row of which each group counts the tokens that are not pads, 0 ... 65536. Rules
+ *         that count
+ *     count_chunk=N
+ *         columns that are counted together where rows are longer, 16 ... 65536
+ *
+ * All entries that match are applied, line after line, those built in first: of two that set the
+ * same the later wins. So the general stands before the special. The fields of
+ * posemb_engine_options that are not 0 win over all text. What a plan has no use for does nothing.
+ *
+ * Names and words are without regard to case. Values with blanks or signs stand in "double quotes",
+ * which cannot be in them. What follows a # is a comment. Anything else is an error that names its
+ * line: POSEMB_INVALID_ARGUMENT. */
+#define POSEMB_TUNING_TEXT_MAX 262144u /**< most characters of tuning text */
+#define POSEMB_TUNING_SIZE     512     /**< is enough for posemb_plan_tuning() */
+
+/** The tuning that is built in, as text with comments. Lives as long as the program. */
+POSEMB_API const char *posemb_tuning_builtin(void);
+
 /** Choices of an engine; zero means the default, as in posemb_desc. */
 typedef struct posemb_engine_options {
-    posemb_kernel_shape shape; /**< 0: chosen by the driver */
-    uint32_t local_size; /**< 0: chosen; work-items of a GPU-shaped group: a power of two up to the
-                              device's largest; CPU-shaped groups always have one */
-    uint64_t streamed_threshold; /**< 0: 4 MiB; bytes of output from which stores bypass the cache
-                                      under POSEMB_CONSUMER_STREAMED, where the compiler can */
-    uint64_t follows_threshold;  /**< 0: 24 MiB; the same under POSEMB_CONSUMER_FOLLOWS: an output
-                                    far  larger than the cache is gone before it is read */
+    posemb_kernel_shape shape; /**< 0: chosen by the tuning, or else the driver */
+    uint32_t local_size; /**< 0: chosen by the tuning; work-items of a GPU-shaped group: a power of
+                              two up to the device's largest; CPU-shaped groups always have one */
+    uint64_t streamed_threshold; /**< 0: chosen by the tuning (4 MiB); bytes of output from which
+                                      stores bypass the cache under POSEMB_CONSUMER_STREAMED, where
+                                      the compiler can */
+    uint64_t
+        follows_threshold; /**< 0: likewise (24 MiB); the same under POSEMB_CONSUMER_FOLLOWS:
+                                an output far larger than the cache is gone before it is read */
+    const char *tuning;    /**< NULL: what is built in; tuning text, as above, to come after that;
+                                copied */
     uint64_t
         largest_buffer;      /**< 0: the device's largest allocation, which a larger number does not
                                   exceed; bytes of the buffers that posemb_split_table() counts on */
@@ -128,15 +204,16 @@ typedef struct posemb_engine_options {
 
 /**
  * Create an engine on the caller's context and device; both are retained until the engine and all
- * of its plans are destroyed.
+ * of its plans are destroyed. The device may be a sub-device of one of the context's.
  *
  * @param options  NULL: all defaults.
  * @param engine   Receives the engine; NULL on failure.
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT (NULL, a device that is not of the context, a bad
- * option, a POSEMB_CACHE that is none of its words), POSEMB_UNSUPPORTED (no compiler, an OpenCL
- * older than 1.2, a big-endian device), POSEMB_OUT_OF_MEMORY, POSEMB_DEVICE_ERROR,
- * POSEMB_CACHE_FAILED (under POSEMB_CACHE_STRICT: no folder to be had). The cache folder is made
- * when the first program is saved. Threads: any. The engine itself may be used from many threads.
+ * option, tuning text with an error, a POSEMB_CACHE that is none of its words), POSEMB_UNSUPPORTED
+ * (no compiler, an OpenCL older than 1.2, a big-endian device), POSEMB_OUT_OF_MEMORY,
+ * POSEMB_DEVICE_ERROR, POSEMB_CACHE_FAILED (under POSEMB_CACHE_STRICT: no folder to be had). The
+ * cache folder is made when the first program is saved. Threads: any. The engine itself may be used
+ * from many threads.
  */
 POSEMB_API posemb_status posemb_engine_create(cl_context context, cl_device_id device,
                                               const posemb_engine_options *options,
@@ -145,8 +222,10 @@ POSEMB_API posemb_status posemb_engine_create(cl_context context, cl_device_id d
 /** Release an engine. Plans made from it stay valid: they hold what they need. */
 POSEMB_API void posemb_engine_destroy(posemb_engine *engine);
 
-/** The options in force: `shape` and `local_size` as chosen, `cache` and `cache_folder` as found
- * (NULL under POSEMB_CACHE_MEMORY). The folder's name lives as long as the engine. */
+/** The options in force: `cache` and `cache_folder` as found (NULL under POSEMB_CACHE_MEMORY);
+ * `shape`, `local_size` and thresholds as they are for plans that no entry of the tuning names by
+ * what they compute (posemb_plan_tuning() has a plan's own). The folder's name and the copy of the
+ * tuning live as long as the engine. */
 POSEMB_API posemb_engine_options posemb_engine_resolved(const posemb_engine *engine);
 
 /** What the engine was created on; retained by it, not for the caller. */
@@ -198,6 +277,18 @@ POSEMB_API void posemb_plan_destroy(posemb_plan *plan);
 
 /** The description in force, every default filled in. Lives as long as the plan. */
 POSEMB_API const posemb_desc *posemb_plan_resolved(const posemb_plan *plan);
+
+/**
+ * The tuning of a plan: all settings in force that it has a use for, as an entry of tuning text
+ * ("any: shape=cpu rows=8 ..."). The same text given to an engine on this device makes plans of
+ * this description with the same program and launches. `local_size` is that of the launches.
+ *
+ * @param text  [capacity] receives the line, without a newline at its end. Untouched on failure.
+ * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT, POSEMB_BUFFER_TOO_SMALL (POSEMB_TUNING_SIZE is
+ * enough). Threads: any.
+ */
+POSEMB_API posemb_status posemb_plan_tuning(const posemb_plan *plan, char *text, size_t capacity,
+                                            posemb_error *error);
 
 /** Where the compiled program of a plan came from. */
 typedef enum posemb_origin {
@@ -446,6 +537,111 @@ POSEMB_API posemb_status posemb_record_read(const posemb_plan *plan, cl_command_
                                             const posemb_args *args, cl_uint num_waits,
                                             const cl_event *waits, posemb_report *report,
                                             posemb_error *error);
+
+/* ---- Several devices
+ *
+ * One call over several devices of one context: each has a share of the batch (or, where the batch
+ * is one row, of its columns), and all write into the caller's buffers. The bits are those of one
+ * device. Tables and all else that is read may be shared.
+ *
+ * OpenCL leaves undefined what several devices write at the same time, unless each writes a
+ * sub-buffer of its own. So a call that has work for more than one share makes sub-buffers for what
+ * is written, and releases them before it returns. A sub-buffer begins at a multiple of
+ * CL_DEVICE_MEM_BASE_ADDR_ALIGN (of PoCL 128 bytes, of GPUs up to 512; the largest of all shares'
+ * devices counts here), so the call is cut where each part of each output begins at such a
+ * multiple: of dense rows of 32 floats and more at every row, of a mask of bytes or of lengths less
+ * often. What share a device has is therefore nearly its weight; posemb_split_ranges() tells it.
+ *
+ * What is divided:
+ *
+ *     more batch rows than one   batch rows
+ *     [S, B, D] outputs          columns
+ *     one batch row              columns; the whole call is one share's where they cannot be
+ *                                divided: under the counting rules, with an index grid, left
+ *                                padding or lengths_out
+ *     neither can be divided     POSEMB_UNSUPPORTED: ragged positions; [S, B, D] outputs where
+ *                                columns cannot be divided, or with outputs for each token beside
+ *                                `out` and `sum_out`
+ */
+
+#define POSEMB_SHARES_MAX 8u
+
+/** The share that one device has of a call. Zero what you do not set. */
+typedef struct posemb_share {
+    const posemb_plan
+        *plan;              /**< of an engine of the device. The plans of all shares have one
+                               description, but for `consumer` and `concurrency`, and one context */
+    cl_command_queue queue; /**< of the plan's context and device; several shares may have one */
+    double weight; /**< of the rows or columns in relation to those of the others; finite. 0: none,
+                      but where all are 0 the shares are equal. The stage moves memory more than it
+                      computes, so compute units tell little, and nothing across makes: divide by
+                      what posemb_enqueue() takes on each device (posemb bench --devices) */
+    posemb_buffer scratch; /**< as in posemb_args, of the share's own: posemb_plan_scratch_bytes()
+                              bytes of its plan and the shape of the whole call are enough */
+    posemb_buffer record;  /**< mem NULL, or a posemb_record of the share's own, which counts the
+                              tokens of its part: posemb_split_record_read() */
+} posemb_share;
+
+/**
+ * Which part of the call each share would have. Nothing is enqueued.
+ *
+ * @param args    As of posemb_split_enqueue(): where the outputs lie decides where they are cut.
+ * @param ranges  [count] receives the parts, in the order of the shares; rows 0: no tokens.
+ * Untouched on failure.
+ * @return as posemb_split_enqueue(). Threads: any.
+ */
+POSEMB_API posemb_status posemb_split_ranges(const posemb_share *shares, uint32_t count,
+                                             const posemb_args *args, posemb_range *ranges,
+                                             posemb_error *error);
+
+/**
+ * Enqueue one call over the devices of `shares`. Returns once the work is queued.
+ *
+ * Each share that has tokens gets one posemb_enqueue() on its own queue, after the wait list, and
+ * the queue is flushed; then a marker on the first share's queue, which waits for all of them,
+ * completes the event. What comes later on that queue, where it is in order, comes after all parts;
+ * what is on the queues of other devices comes in no order with it, so events of what was enqueued
+ * elsewhere belong in the wait list (flush their queues), and `event` in theirs. The event of a
+ * marker has no times worth reading. Where the first share has all tokens, as with a count of 1,
+ * the call is posemb_enqueue(), with the same event and no sub-buffers.
+ *
+ * Buffers that are read may lie in the cl_mem of one that is written (a piece of memory for
+ * everything) if they begin at a multiple of the alignment, or as far behind it as nothing that is
+ * written lies between; else the call is refused. The caller's buffers may be sub-buffers
+ * themselves. The buffers may be released as soon as the call has returned.
+ *
+ * @param count   1 ... POSEMB_SHARES_MAX.
+ * @param args    Of the whole call, as for one device, but `scratch` is not looked at, and
+ * record.mem must be NULL: the shares have their own.
+ * @param num_waits, waits, event  As in posemb_enqueue().
+ * @return POSEMB_OK; what posemb_enqueue() returns; POSEMB_INVALID_ARGUMENT also where plans differ
+ *         (the message names the field) or a weight is bad; POSEMB_UNSUPPORTED (see above, and
+ *         buffers that lie too close). On failure nothing has been enqueued, unless a driver
+ *         refused the launch of a later part or the marker (POSEMB_DEVICE_ERROR,
+ *         POSEMB_OUT_OF_MEMORY): then the parts before it run, and clFinish() of the queues tells
+ *         when they are done; `event` is untouched in both cases.
+ * Threads: as posemb_enqueue(). Bits do not depend on weights or devices.
+ */
+POSEMB_API posemb_status posemb_split_enqueue(const posemb_share *shares, uint32_t count,
+                                              const posemb_args *args, cl_uint num_waits,
+                                              const cl_event *waits, cl_event *event,
+                                              posemb_error *error);
+
+/**
+ * Read the records of all shares that had a part in a call, and make one of them: counts are added,
+ * and the first bad tokens are those of the whole call, with the values that they had. Blocks until
+ * the queues of the shares have done the reads; on out-of-order queues, name the event of the call.
+ *
+ * @param args    Of the call; shares and weights too must be as they were.
+ * @param report  Receives the result. Untouched on failure.
+ * @return as posemb_record_read() and posemb_split_ranges(); POSEMB_INVALID_ARGUMENT also where a
+ * share with a part has no record. Clear each record by posemb_record_clear() on its share's queue.
+ * Records over several calls name tokens of them only where the parts were the same.
+ */
+POSEMB_API posemb_status posemb_split_record_read(const posemb_share *shares, uint32_t count,
+                                                  const posemb_args *args, cl_uint num_waits,
+                                                  const cl_event *waits, posemb_report *report,
+                                                  posemb_error *error);
 
 /* ---- Session: for programs without OpenCL of their own */
 

@@ -260,6 +260,20 @@ def make_report():
     write("report", "hostile", lines(run(1), line("skip", what="</p><script>\u202e\u0007", reason="\"'&|")))
 
 
+def make_tuning():
+    write("tuning", "built_in", (Path(__file__).parents[2] / "data" / "tuning.txt").read_bytes())
+    write("tuning", "every_selector", b"""platform=PoCL device="AMD EPYC" driver=3.1 type=cpu shape=cpu: rows=2
+op=encode position=sinusoidal table=q4_0 out=bf16 norm=layer dim=1..512: turns=3 prefetch=0 # comment
+op=add position=learned table=f32 out=f32 norm=none dim=384: shared_rows=off\r
+""")
+    write("tuning", "every_setting", b"""any: shape=gpu vector=8 local_size=auto rows=16 shared_rows=1 turns=64 kept=0
+any: streamed_threshold=3K follows_threshold=never count_columns=0 count_chunk=65536 prefetch="64"
+""")
+    write("tuning", "overflow", b"any: follows_threshold=17179869184G")
+    write("tuning", "quotes", b"device=\"AMD: rows=1\nany: rows=2")
+    write("tuning", "late_error", b"any: rows=1\n" * 40 + b"any: row=1\n")
+
+
 make_npy()
 make_safetensors()
 make_gguf()
@@ -267,3 +281,4 @@ make_config()
 make_model_file()
 make_blob()
 make_report()
+make_tuning()

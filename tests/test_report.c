@@ -194,6 +194,8 @@ static const struct {
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"yardsticks\":[]"), "yardsticks: an object"},
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"yardsticks\":{\"copy\":1}"), "copy: an object"},
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"yardsticks\":{\"copy\":{}}"), "seconds is missing"},
+    {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"ratios\":1"), "ratios: an object"},
+    {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"ratios\":{\"copy\":0}"), "ratios: copy: a number"},
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"bytes\":-1"), "bytes: a whole number"},
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"bytes\":9007199254740993"), "bytes: a whole number"},
     {RUN_A STAGE("a", BIG, DIGEST_1, "1", "\"differing\":2"), "verified is true, but differing"},
@@ -440,6 +442,19 @@ static void test_differing_digests_are_shown(void **state)
 
 /* ---- Figures */
 
+/* Ratios that were measured in turn go before those of the smallest times. */
+static void test_ratios_of_rounds(void **state)
+{
+    struct made made;
+
+    (void)state;
+    make(&made, RUN_A STAGE("a", BIG, DIGEST_1, "4e-3",
+                            "\"ratios\":{\"copy\":1.25,\"gather\":2}," COPY("4e-3")));
+    assert_has(&made.page, "80 % \xc2\xb7 4.00 ms");
+    assert_lacks(&made.page, "100 % \xc2\xb7");
+    free_made(&made);
+}
+
 static void test_figures_on_the_page(void **state)
 {
     static const char text[] = RUN_A RUN_B STAGE(
@@ -458,7 +473,8 @@ static void test_figures_on_the_page(void **state)
                          "\"caches\":\"nothing at all\",\"plan_seconds\":0.5,"
                          "\"first_seconds\":0.25")
                         LINE("a", "devices",
-                             "\"count\":2,\"shape\":" BIG ",\"verified\":true,\"seconds\":1e-3,"
+                             "\"count\":2,\"shape\":" BIG
+                             ",\"verified\":true,\"of\":\"sub-devices\",\"seconds\":1e-3,"
                              "\"single_seconds\":1.9e-3");
     struct made made;
 
@@ -481,6 +497,7 @@ static void test_figures_on_the_page(void **state)
     assert_has(&made.page, "the yardstick &quot;gather&quot; gave wrong values");
     assert_has(&made.page, "750 ms");
     assert_has(&made.page, "<td class=\"n\">1.90</td><td>the reference\xe2\x80\x99s</td>");
+    assert_has(&made.page, "<td>sub-devices</td>");
     assert_has(&made.page, "POCL_X=1");
     assert_well_formed(&made.page);
     free_made(&made);
@@ -822,6 +839,7 @@ int main(void)
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_other_seeds_and_kernels),
         cmocka_unit_test(test_differing_digests_are_shown),
+        cmocka_unit_test(test_ratios_of_rounds),
         cmocka_unit_test(test_figures_on_the_page),
         cmocka_unit_test(test_sections_without_records_are_left_out),
         cmocka_unit_test(test_bars_are_one_for_each_run),

@@ -102,6 +102,8 @@ static const struct field devices_fields[] = {
     FIELD_NEEDED(devices_record, verified, "verified", BOOL),
     FIELD_MAY_HAVE(devices_record, seconds, "seconds", TIME),
     FIELD_MAY_HAVE(devices_record, single_seconds, "single_seconds", TIME),
+    FIELD_MAY_HAVE(devices_record, of, "of", TEXT),
+    FIELD_MAY_HAVE(devices_record, whole_seconds, "whole_seconds", TIME),
     FIELD_MAY_HAVE(devices_record, speedup, "speedup", TIME),
 };
 

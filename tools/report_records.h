@@ -146,11 +146,13 @@ struct part_record {
 };
 
 struct devices_record {
+    const char *of; /* what they are */
     int64_t count;
     int64_t shape[3];
     bool verified;
     double seconds;
-    double single_seconds;
+    double single_seconds; /* of the fastest alone */
+    double whole_seconds;  /* of the device that they are parts of */
     double speedup;
 };
 

@@ -99,9 +99,11 @@ static void write_split(const struct report_record *record, struct markup *body)
     const struct devices_record *devices = &record->of.devices;
 
     write_shape_cell(body, devices->shape);
+    html_cell(body, devices->of);
     write_count_cell(body, devices->count);
     write_time_cell(body, devices->verified ? devices->seconds : 0.0);
     write_time_cell(body, devices->verified ? devices->single_seconds : 0.0);
+    write_time_cell(body, devices->verified ? devices->whole_seconds : 0.0);
     write_ratio_cell(body, devices->verified ? devices->single_seconds / devices->seconds : 0.0);
     html_cell(body, devices->verified ? "the reference\xe2\x80\x99s" : "DIFFER");
 }
@@ -110,9 +112,11 @@ void section_split(const struct report *report, struct markup *body)
 {
     static const char *const headings[] = {"run",
                                            "shape",
+                                           "of",
                                            HTML_RIGHT "devices",
                                            HTML_RIGHT "time",
-                                           HTML_RIGHT "one device",
+                                           HTML_RIGHT "the fastest alone",
+                                           HTML_RIGHT "the whole device",
                                            HTML_RIGHT "speed-up",
                                            "bits"};
 
@@ -364,6 +368,10 @@ void section_reading(const struct report *report, struct markup *body)
         "<dt>with a reader</dt><dd>a kernel that reads the output follows, after the stage and "
         "after "
         "the yardstick.</dd>\n"
+        "<dt>shares, \xc3\xb7</dt><dd>times of the same round divided, the median over the rounds, "
+        "so that a "
+        "slow minute of the machine hits both; of old records and of parts, the smallest times "
+        "divided.</dd>\n"
         "<dt>times</dt><dd>the smallest of the samples, where a sample is a batch of launches by "
         "the "
         "wall clock, divided by the launches. Nothing is averaged over devices or runs.</dd>\n"

@@ -547,10 +547,11 @@ POSEMB_API posemb_status posemb_record_read(const posemb_plan *plan, cl_command_
  * OpenCL leaves undefined what several devices write at the same time, unless each writes a
  * sub-buffer of its own. So a call that has work for more than one share makes sub-buffers for what
  * is written, and releases them before it returns. A sub-buffer begins at a multiple of
- * CL_DEVICE_MEM_BASE_ADDR_ALIGN (of PoCL 128 bytes, of GPUs up to 512; the largest of all shares'
+ * CL_DEVICE_MEM_BASE_ADDR_ALIGN (of PoCL 128 bytes, of rusticl 512; the largest of all shares'
  * devices counts here), so the call is cut where each part of each output begins at such a
- * multiple: of dense rows of 32 floats and more at every row, of a mask of bytes or of lengths less
- * often. What share a device has is therefore nearly its weight; posemb_split_ranges() tells it.
+ * multiple: with 128 bytes at any of dense rows whose floats are a multiple of 32, at every 16th of
+ * rows of 6 floats, at every 32nd batch row where lengths_out is wanted. What share a device has is
+ * therefore nearly its weight; posemb_split_ranges() tells it.
  *
  * What is divided:
  *

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 16, FEW_BATCH = 4, FEW_TOKENS = 64 };
+/* The rows to add to of the next set begin so many rows later. */
+enum { BATCH = 16, FEW_BATCH = 4, FEW_TOKENS = 64, SET_ROWS = 64 };
 
 /* Rows of a table that no cache holds. */
 static const uint64_t table_rows = 32000;
@@ -48,9 +49,7 @@ static posemb_status describe(struct tuner_data *data, const struct tuner_case *
                             posemb_storage_find(tuned->table)->name, (unsigned)tuned->dim);
     data->tokens = larger(out_bytes / row / BATCH, FEW_BATCH * FEW_TOKENS / BATCH) * BATCH;
     rows = table_bytes_wanted / stored < table_rows ? table_bytes_wanted / stored : table_rows;
-    data->vocab =
-        larger(rows, add || tuned->operation == POSEMB_TABLE ? data->tokens + 64 * TUNER_SETS
-                                                             : data->tokens);
+    data->vocab = larger(rows, data->tokens + (uint64_t)SET_ROWS * TUNER_SETS);
     return posemb_desc_resolve(&desc, &data->desc, error);
 }
 
@@ -253,7 +252,7 @@ posemb_args tuner_data_args(const struct tuner_data *data, int probe, uint32_t s
         .shape = data->shape[probe],
         .ids = {data->device_ids, k * data->tokens * sizeof *data->ids},
         .table = {data->device_table, 0},
-        .rows = {data->device_table, k * 64 * row},
+        .rows = {data->device_table, k * SET_ROWS * row},
         .table_scales = {data->device_floats, 0},
         .gamma = {data->device_floats, place_of_gamma(data) * unit},
         .beta = {data->device_floats, place_of_beta(data) * unit},

@@ -386,6 +386,8 @@ posemb_status posemb__tuning_parse(const char *text, struct posemb__tuning_text 
 {
     const size_t size = text ? strnlen(text, POSEMB__TUNING_TEXT_MAX + 1) : 0;
     struct parser parser = {.line = 1, .error = error};
+    struct posemb__tuning_entry *entries;
+    char *copy;
     bool good;
 
     *parsed = (struct posemb__tuning_text){NULL, NULL, 0};
@@ -394,17 +396,17 @@ posemb_status posemb__tuning_parse(const char *text, struct posemb__tuning_text 
     if (size > POSEMB__TUNING_TEXT_MAX)
         return posemb__fail(error, POSEMB_INVALID_ARGUMENT, 0,
                             "the tuning has more than %u characters", POSEMB__TUNING_TEXT_MAX);
-    parsed->text = malloc(size + 1);
-    if (parsed->text)
-        memcpy(parsed->text, text, size + 1);
-    if (parsed->text)
-        parsed->entries = malloc(most_entries(text) * sizeof *parsed->entries);
-    if (!parsed->entries) {
-        posemb__tuning_free(parsed);
+    copy = malloc(size + 1);
+    entries = malloc(most_entries(text) * sizeof *entries);
+    if (!copy || !entries) {
+        free(copy);
+        free(entries);
         return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %zu bytes of tuning",
                             size);
     }
-    parser.at = parsed->text;
+    memcpy(copy, text, size + 1);
+    *parsed = (struct posemb__tuning_text){copy, entries, 0};
+    parser.at = copy;
     good = take_line(&parser, parsed);
     while (good && *parser.at == '\n') {
         parser.at++;

@@ -1022,13 +1022,19 @@ silent stderr
 says stdout "$name" "op=table norm=none dim=64 " "op=table norm=none dim=1024 "
 holds "its provenance" grep -q "^# device: $name" tuning.txt
 holds "its cases" test "$(grep -c '^# op=table norm=none dim=.* settings tried$' tuning.txt)" -eq 2
+printf 'any: shape=gpu\n' >slow.txt # some thirty times on a CPU
+run 0 "${tune[@]}" --op table --dim 1024 --search shape --tuning slow.txt --out fast.txt
+says stdout " shape=cpu rows=8 shared_rows=8"
+holds "an entry for this device" grep -q \
+    "^platform=\".*\" device=\"$name\" op=table norm=none dim=513..2048: shape=cpu rows=8 shared_rows=8 streamed_threshold=4M$" fast.txt
+run 0 verify --tuning fast.txt
 cat >by_hand.txt <<'END'
 # the slowest
 any: rows=1 shared_rows=off prefetch=0   # on CPUs
 op=encode dim=16: rows=2
 END
 encode 0 "${both[@]}" --device 0 --out out.npy
-for file in tuning.txt by_hand.txt built_in.txt; do
+for file in tuning.txt by_hand.txt built_in.txt fast.txt; do
     encode 0 "${both[@]}" --device 0 --tuning "$file" --out other.npy
     holds "$file changes no bit" cmp out.npy other.npy
 done

@@ -15,7 +15,7 @@ static const char help[] =
     "usage: posemb tune [--device DEV] [--quick] [--seconds S] [--size MIB] [--search NAMES]\n"
     "                   [--op OPS] [--position KINDS] [--table TYPES] [--out-type TYPES] [--norm "
     "NORMS]\n"
-    "                   [--dim DIMS] [--out FILE] | --show\n\n"
+    "                   [--dim DIMS] [--tuning FILE] [--out FILE] | --show\n\n"
     "Search how the work of the stage is best cut up on a device, and write the settings that are\n"
     "faster than those built in, by more than 2 % and more than twice the noise. For each case a\n"
     "batch, one long row and a few tokens are measured, on cold rows, each setting in turn with "
@@ -39,6 +39,8 @@ static const char help[] =
     "  --size      MiB of the output of the larger launches, 1 ... 1024; default 32, with --quick "
     "8\n"
     "  --search    names of settings, separated by commas; default all but shape\n"
+    "  --tuning    a file to begin with; entries then have every setting, so that they need it no\n"
+    "              longer\n"
     "  --out       the file to write, for --tuning or posemb_engine_options.tuning; default "
     "standard\n"
     "              output. A failure leaves none\n"
@@ -61,6 +63,7 @@ static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION
                                               {"device", required_argument, NULL, OPTION_DEVICE},
                                               {"dim", required_argument, NULL, OPTION_DIM},
                                               {"out", required_argument, NULL, OPTION_OUT},
+                                              {"tuning", required_argument, NULL, OPTION_TUNING},
                                               {"op", required_argument, NULL, TUNE_OP},
                                               {"position", required_argument, NULL, TUNE_POSITION},
                                               {"table", required_argument, NULL, TUNE_TABLE},
@@ -80,6 +83,7 @@ struct tune_options {
     double seconds; /* 0: the default */
     int64_t size;   /* likewise */
     unsigned searched;
+    bool tuned; /* the search begins at the settings of a file */
     bool show;
 };
 
@@ -167,6 +171,9 @@ static int take(const char *command, int letter, struct tune_options *options)
     case TUNE_SHOW:
         options->show = true;
         return EXIT_DONE;
+    case OPTION_TUNING:
+        options->tuned = true;
+        return take_tuning(optarg);
     case TUNE_SEARCH:
         return parse_search(command, optarg, &options->searched);
     case TUNE_SECONDS:
@@ -224,7 +231,7 @@ static void print_result(const char *name, const struct tuner_result *result)
 {
     char changes[POSEMB__TUNING_LINE_SIZE];
 
-    tune_changes_of(result, changes);
+    tune_changes_of(result, false, changes);
     printf("  %-46s %9.1f %9.1f %6.2f %9.1f %9.1f %6.2f  %.3f  %s\n", name,
            result->first_times.batch * 1e6, result->best_times.batch * 1e6,
            result->best_times.batch / result->copy_seconds, result->first_times.row * 1e6,
@@ -254,7 +261,7 @@ static int tune_case(struct run *run, size_t index)
     if (status == POSEMB_OK && result.differing == 0) {
         print_result(name, &result);
         tune_text_add_result(&run->text, posemb_session_device(target.session), selectors, name,
-                             &result);
+                             &result, run->options->tuned);
     }
     target_close(&target);
     if (status != POSEMB_OK)

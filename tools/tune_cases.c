@@ -90,7 +90,7 @@ static int read_list(const char *command, enum wished k, const char *text, struc
         char copy[16] = "";
 
         if (size < sizeof copy)
-            memcpy(copy, word, size);
+            snprintf(copy, sizeof copy, "%.*s", (int)size, word);
         if (size >= sizeof copy || values->count == TUNE_VALUES_MAX ||
             !read_word(k, copy, &values->value[values->count++]))
             return command_usage(command,

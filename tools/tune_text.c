@@ -69,14 +69,17 @@ static void add_device(struct tune_text *text, const posemb_device_info *info)
         tune_text_add(text, "device=\"%.*s\"", length_of(info->name), info->name);
 }
 
-void tune_changes_of(const struct tuner_result *result, char text[POSEMB__TUNING_LINE_SIZE])
+void tune_changes_of(const struct tuner_result *result, bool whole,
+                     char text[POSEMB__TUNING_LINE_SIZE])
 {
     const uint64_t *first = result->first.value;
     const uint64_t *best = result->best.value;
-    const bool all = first[POSEMB__SET_SHAPE] != best[POSEMB__SET_SHAPE];
+    const bool all = whole || first[POSEMB__SET_SHAPE] != best[POSEMB__SET_SHAPE];
     size_t at = 0;
 
     text[0] = '\0';
+    if (memcmp(&result->first, &result->best, sizeof result->first) == 0)
+        return;
     for (int k = 0; k < POSEMB__SETTINGS; k++) {
         char value[POSEMB__VALUE_SIZE];
 
@@ -90,11 +93,11 @@ void tune_changes_of(const struct tuner_result *result, char text[POSEMB__TUNING
 
 void tune_text_add_result(struct tune_text *text, const posemb_device_info *info,
                           const char *selectors, const char *name,
-                          const struct tuner_result *result)
+                          const struct tuner_result *result, bool whole)
 {
     char changes[POSEMB__TUNING_LINE_SIZE];
 
-    tune_changes_of(result, changes);
+    tune_changes_of(result, whole, changes);
     tune_text_add(text,
                   "\n# %s: a batch of 16 rows %.1f us, one row %.1f us, the best copy %.1f us; %zu "
                   "settings tried\n",
@@ -108,6 +111,9 @@ void tune_text_add_result(struct tune_text *text, const posemb_device_info *info
                   result->best_times.batch * 1e6, result->best_times.row * 1e6, result->ratio,
                   result->noise);
     add_device(text, info);
+    if (strncmp(changes, "shape=", 6) != 0) /* they are of this shape */
+        tune_text_add(text, " shape=%s",
+                      result->best.value[POSEMB__SET_SHAPE] == POSEMB__CPU ? "cpu" : "gpu");
     tune_text_add(text, " %s: %s\n", selectors, changes);
 }
 

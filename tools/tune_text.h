@@ -20,16 +20,17 @@ void tune_text_add(struct tune_text *text, const char *format, ...)
 void tune_text_add_head(struct tune_text *text, const posemb_device_info *info);
 
 /* A comment on a case, and the entry of what is to be changed, if anything is. `selectors`: of the
- * case, beside the device. */
+ * case, beside the device. `whole`: what is not changed is in the entry too. */
 void tune_text_add_result(struct tune_text *text, const posemb_device_info *info,
                           const char *selectors, const char *name,
-                          const struct tuner_result *result);
+                          const struct tuner_result *result, bool whole);
 
 /* The same of thresholds; `setting` is its name. */
 void tune_text_add_stores(struct tune_text *text, const posemb_device_info *info,
                           enum posemb__setting setting, const struct tuner_stores *stores);
 
-/* What changes, such as "rows=16 prefetch=4"; empty: nothing. */
-void tune_changes_of(const struct tuner_result *result, char text[POSEMB__TUNING_LINE_SIZE]);
+/* What changes, such as "rows=16 prefetch=4"; empty: nothing. `whole`: with what stays. */
+void tune_changes_of(const struct tuner_result *result, bool whole,
+                     char text[POSEMB__TUNING_LINE_SIZE]);
 
 #endif

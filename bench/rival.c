@@ -16,7 +16,7 @@ extern const char bench_rival_source[];
 extern const size_t bench_rival_source_size;
 
 /* Tokens of a group, as the stage has them; of a norm on the GPU shape one. */
-enum { CPU_ROWS = 8, GPU_ROWS = 4, OPTIONS_SIZE = 512 };
+enum { CPU_ROWS = 8, CPU_TURNS = 8, GPU_ROWS = 4, OPTIONS_SIZE = 512 };
 
 unsigned rivals_of(const struct bench_case *c)
 {
@@ -132,9 +132,32 @@ static bool is_shared(const struct rivals *rivals)
 {
     const struct bench_case *c = &rivals->call->bench_case;
 
-    return c->rule == BENCH_INDEX && c->position_kind != POSEMB_NO_POSITION &&
-           c->norm == POSEMB_NORM_NONE && c->batch >= rivals->rows &&
+    if (c->rule != BENCH_INDEX || c->position_kind == POSEMB_NO_POSITION ||
+        c->norm != POSEMB_NORM_NONE)
+        return false;
+    return c->batch >= rivals->rows &&
            (c->batch % rivals->rows == 0 || c->batch >= 4 * rivals->rows);
+}
+
+/* Whether a kernel walks four rows at a time: QUADS of rival.cl. */
+static bool walks_quads(const struct rivals *rivals, enum rival_kernel which)
+{
+    const struct bench_case *c = &rivals->call->bench_case;
+
+    return rivals->cpu && c->operation == POSEMB_ENCODE &&
+           (which == RIVAL_GATHER || which == RIVAL_PLACE_POSITION ||
+            (which == RIVAL_TABLE && c->norm == POSEMB_NORM_NONE));
+}
+
+/* Groups that a work-group takes one after the other: as the stage, src/launch.c. */
+static uint32_t turns_of(const struct rivals *rivals, uint64_t groups)
+{
+    const uint64_t units = posemb_session_device(rivals->call->workload->session)->compute_units;
+    const uint64_t wanted = groups / (8 * units + 1);
+
+    if (wanted < 1 || !rivals->cpu)
+        return 1;
+    return wanted < CPU_TURNS ? (uint32_t)wanted : CPU_TURNS;
 }
 
 void rivals_create(const struct stage_call *call, const posemb_engine *engine,
@@ -179,17 +202,21 @@ static cl_int enqueue(const struct rivals *rivals, const struct rival_program *p
     const struct workload *workload = rivals->call->workload;
     const bool shared = rivals->shared && (which == RIVAL_TABLE || which == RIVAL_SCALE_POSITION ||
                                            which == RIVAL_PLACE_POSITION);
-    const uint64_t groups =
-        shared ? (uint64_t)c->length * ((c->batch + rivals->rows - 1) / rivals->rows)
-               : (workload->tokens + rivals->rows - 1) / rivals->rows;
+    const uint64_t columns = walks_quads(rivals, which) ? (c->length + 3) / 4 : c->length;
+    const uint64_t groups = shared ? columns * ((c->batch + rivals->rows - 1) / rivals->rows)
+                                   : (workload->tokens + rivals->rows - 1) / rivals->rows;
+    const uint32_t turns = turns_of(rivals, groups);
     const cl_mem buffers[] = {workload->tables[c->table].device, workload->device_ids,
                               workload->device_positions, workload->device_floats,
                               workload->device_out};
     struct rival_launch launch = rivals->launch;
     size_t local[2] = {rivals->local_size, 1};
-    size_t global[2] = {(size_t)groups * rivals->local_size, (size_t)workload->tokens};
+    size_t global[2] = {(size_t)((groups + turns - 1) / turns) * rivals->local_size,
+                        (size_t)workload->tokens};
     cl_int code;
 
+    launch.turns = turns;
+    launch.groups = (uint32_t)groups;
     launch.first_id = set % workload->sets * workload->tokens;
     launch.rows_offset = workload_source_offset(workload, c->table, set);
     if (which == RIVAL_VENDOR_SIN) { /* as it is written most often: groups of 64 pairs */

@@ -7,7 +7,8 @@
  * rival_place_position, _shared                            their first step where rows are there already
  * rival_vendor_sin             one work-item for each channel pair and token, with the vendor's sincos and exp2
  *
- * A work-group owns ROWS consecutive tokens, of the shared kernels ROWS batch rows of one column.
+ * A work-group owns ROWS consecutive tokens, of the shared kernels ROWS batch rows of one column, or of four columns where
+ * QUADS says that it walks four rows at a time.
  *
  * Build-time: MEMORY (16 on CPUs, where a group has one work-item; 4), ROWS, IN, OUT (values of posemb_storage), STREAMED,
  * OPERATION (of posemb_operation), POSITION (1: there is a table), TYPES, NORM (of posemb_norm; 0: none), GAMMA, BETA, DIM (under NORM), LOCAL (work-items of a group). */
@@ -409,15 +410,121 @@ ALWAYS void norm_row(const struct rival_launch *a, const struct row *row, global
 #define LOCAL_ARGUMENTS
 #endif
 
+#if CPU && OPERATION == 1
+#define QUADS(steps) (!(steps).in_place && !(steps).norm)
+
+/* As the stage does, kernels/quads.clh: four rows at a time; meanwhile the lines of the four that come next are asked
+ * for. */
+struct place {
+    uint b;
+    uint s;
+    uint count;
+};
+
+ALWAYS uint quads_of(const struct rival_launch *a, uint group, const bool shared)
+{
+    if (shared)
+        return min((uint)ROWS, a->batch - group / ((a->length + 3) / 4) * ROWS);
+    return (min((uint)ROWS, a->tokens - group * ROWS) + 3) / 4;
+}
+
+ALWAYS struct place place_of(const struct rival_launch *a, uint group, uint q, const bool shared)
+{
+    struct place place;
+
+    if (shared) {
+        const uint tiles = (a->length + 3) / 4;
+
+        place.b = group / tiles * ROWS + q;
+        place.s = group % tiles * 4;
+        place.count = min(4u, a->length - place.s);
+    } else {
+        const uint first = group * ROWS + q * 4;
+
+        place.b = first / a->length;
+        place.s = first - place.b * a->length;
+        place.count = min(4u, a->tokens - first);
+    }
+    return place;
+}
+
+/* Those behind the last are the last. */
+ALWAYS void find_quad(const struct rival_launch *a, global const uchar *source, global const int *ids,
+                      global const long *positions, global const float *floats, global uchar *out, struct place place,
+                      const struct steps steps, private struct row *rows)
+{
+    for (uint k = 0; k < 4; k++) {
+        rows[k] = find_row(a, source, ids, positions, floats, out, place.b, place.s, steps);
+        if (k + 1 >= place.count)
+            continue;
+        place.s++;
+        if (place.s == a->length) {
+            place.s = 0;
+            place.b++;
+        }
+    }
+}
+
+ALWAYS void put_four(const struct rival_launch *a, const struct row *rows, const struct row *next,
+                     global const float *floats, const struct steps steps)
+{
+    const uint whole = whole_of(a);
+    const size_t line = (size_t)a->source_row * MEMORY / a->dim;
+
+    for (uint c = 0, v = 0; c < whole; c += MEMORY, v++) {
+#ifdef __x86_64__
+#pragma unroll
+        for (uint k = 0; k < 4; k++)
+            __builtin_prefetch((const void *)((size_t)next[k].source + v * line), 0, 2);
+#endif
+#pragma unroll
+        for (uint k = 0; k < 4; k++) {
+            vector position = (vector)(0.0f);
+
+            if (steps.position)
+                position = load_floats(rows[k].position + c);
+            store(rows[k].out, c, sum(a, &rows[k], floats, c, position, steps));
+        }
+    }
+    for (uint k = 0; k < 4; k++)
+        for (uint c = whole; c < a->dim; c++)
+            store1(rows[k].out, c, sum1(a, &rows[k], floats, c, steps));
+}
+
+ALWAYS void put_quads(const struct rival_launch *a, global const uchar *source, global const int *ids,
+                      global const long *positions, global const float *floats, global uchar *out, uint group,
+                      const bool shared, const struct steps steps)
+{
+    const uint quads = quads_of(a, group, shared);
+
+    for (uint q = 0; q < quads; q++) {
+        const struct place place = place_of(a, group, q, shared);
+        struct place ahead = place;
+        struct row rows[4];
+        struct row next[4];
+
+        if (q + 1 < quads)
+            ahead = place_of(a, group, q + 1, shared);
+        else if (group + 1 < a->groups)
+            ahead = place_of(a, group + 1, 0, shared);
+        find_quad(a, source, ids, positions, floats, out, place, steps, rows);
+        find_quad(a, source, ids, positions, floats, out, ahead, steps, next);
+        if (place.count == 4)
+            put_four(a, rows, next, floats, steps);
+        for (uint k = 0; place.count < 4 && k < place.count; k++)
+            put_rows(a, &rows[k], floats, 1, false, steps);
+    }
+}
+#endif
+
 #define PARAMETERS                                                                                 \
     const struct rival_launch a, global const uchar *source, global const int *ids,                \
         global const long *positions, global const float *floats, global uchar *out
 
 ALWAYS void put_group(const struct rival_launch *a, global const uchar *source, global const int *ids,
                       global const long *positions, global const float *floats, global uchar *out LOCAL_PARAMETERS,
-                      const bool shared, const struct steps steps)
+                      uint group, const bool shared, const struct steps steps)
 {
-    const uint group = (uint)get_group_id(0);
     const uint block = shared ? group / a->length : group;
     const uint column = shared ? group - block * a->length : 0;
     const uint first = block * ROWS;
@@ -447,12 +554,36 @@ ALWAYS void put_group(const struct rival_launch *a, global const uchar *source, 
         put_rows(a, &rows[r], floats, 1, false, steps);
 }
 
+/* The groups of a work-group, of which those of GPUs have one. */
+ALWAYS void put_turns(const struct rival_launch *a, global const uchar *source, global const int *ids,
+                      global const long *positions, global const float *floats, global uchar *out LOCAL_PARAMETERS,
+                      const bool shared, const struct steps steps)
+{
+#if CPU
+    for (uint turn = 0; turn < a->turns; turn++) {
+        const uint group = (uint)get_group_id(0) * a->turns + turn;
+
+        if (group >= a->groups)
+            return;
+#if OPERATION == 1
+        if (QUADS(steps)) {
+            put_quads(a, source, ids, positions, floats, out, group, shared, steps);
+            continue;
+        }
+#endif
+        put_group(a, source, ids, positions, floats, out LOCAL_ARGUMENTS, group, shared, steps);
+    }
+#else
+    put_group(a, source, ids, positions, floats, out LOCAL_ARGUMENTS, (uint)get_group_id(0), shared, steps);
+#endif
+}
+
 #define RIVAL(name, shared, ...)                                                                   \
     kernel void name(PARAMETERS LOCAL_PARAMETERS)                                                  \
     {                                                                                              \
         const struct steps steps = {__VA_ARGS__};                                                  \
                                                                                                    \
-        put_group(&a, source, ids, positions, floats, out LOCAL_ARGUMENTS, shared, steps);         \
+        put_turns(&a, source, ids, positions, floats, out LOCAL_ARGUMENTS, shared, steps);         \
     }
 
 /*                                   source, in place, scale, position, types, norm */

@@ -25,7 +25,9 @@ struct rival_launch {
     rival_u32 length;
     rival_u32 batch;
     rival_u32 tokens;
-    rival_u32 given; /* 1: positions[t] is the row of the table; 0: the column is */
+    rival_u32 given;  /* 1: positions[t] is the row of the table; 0: the column is */
+    rival_u32 turns;  /* groups that a work-group takes one after the other */
+    rival_u32 groups; /* of rows */
     rival_u32 unused;
     float scale;
     float inverse_dim;

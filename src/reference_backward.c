@@ -386,11 +386,23 @@ static void release(const struct run *run)
     free(run->memory);
 }
 
+/* -0 becomes +0. */
+static void clear_signs(float *values, uint32_t count)
+{
+    for (uint32_t c = 0; values && c < count; c++)
+        if (values[c] == 0.0f)
+            values[c] = 0.0f;
+}
+
 /* Zeros in every gradient that is replaced, where no term follows. */
 static void clear(const struct run *run)
 {
     const struct posemb__backward_call *call = &run->call;
 
+    if (call->accumulate && call->tokens > 0) {
+        clear_signs(run->args->gamma_grad, run->desc.dim);
+        clear_signs(run->args->beta_grad, run->desc.dim);
+    }
     for (int g = 0; !call->accumulate && g < POSEMB__GRADIENTS; g++)
         if (posemb__wants(call, (enum posemb__gradient)g) && g != POSEMB__GRAD_SEGMENTS &&
             g != POSEMB__GRAD_SEGMENT_ROWS)

@@ -30,7 +30,7 @@ static bool chance(struct support_random *random, int64_t one_in)
 
 /* ---- Descriptions */
 
-static void draw_positions(struct support_random *random, posemb_desc *desc)
+static void draw_positions(struct support_random *random, bool floats, posemb_desc *desc)
 {
     static const posemb_position_rule rules[] = {POSEMB_POSITIONS_INDEX, POSEMB_POSITIONS_EXPLICIT,
                                                  POSEMB_POSITIONS_ROW_START,
@@ -45,7 +45,7 @@ static void draw_positions(struct support_random *random, posemb_desc *desc)
     desc->positions = rules[draw(random, 0, 3)];
     if (desc->position_kind == POSEMB_SINUSOIDAL) {
         desc->position_table.policy = chance(random, 2) ? POSEMB_POLICY_NAN_ROW : 0;
-        if (desc->positions == POSEMB_POSITIONS_EXPLICIT && chance(random, 2))
+        if (desc->positions == POSEMB_POSITIONS_EXPLICIT && floats)
             desc->position_type = POSEMB_FLOAT32;
     }
 }
@@ -69,18 +69,6 @@ static void draw_extras(struct support_random *random, posemb_desc *desc)
                                 .id_type = chance(random, 2) ? POSEMB_INT64 : POSEMB_INT32,
                                 .table = {.policy = (posemb_policy)draw(random, 1, 4)},
                                 .scale = chance(random, 2) ? 0.0f : -1.7f};
-}
-
-static void draw_norm(struct support_random *random, posemb_desc *desc)
-{
-    desc->norm = (posemb_norm)draw(random, 1, 3);
-    if (desc->norm == POSEMB_NORM_NONE)
-        return;
-    desc->norm_storage = (posemb_storage)draw(random, 1, 3);
-    desc->gamma = (posemb_gamma)(chance(random, 4) ? 3 : 1);
-    if (desc->norm == POSEMB_NORM_RMS)
-        desc->gamma = (posemb_gamma)draw(random, 1, 3);
-    desc->beta = (posemb_beta)draw(random, 1, 2);
 }
 
 static void draw_shape(struct support_random *random, const posemb_desc *desc, posemb_shape *shape)
@@ -115,32 +103,47 @@ static void draw_shape(struct support_random *random, const posemb_desc *desc, p
     }
 }
 
-void backward_case_draw(struct support_random *random, struct backward_case *made, uint32_t dim)
+/* What decides which program a backward has. Storages and norms go through all values in turn. */
+static void draw_program(uint64_t program, struct support_random *random, posemb_desc *desc)
 {
-    static const uint32_t dims[] = {1, 7, 16, 40, 100, 257, 768};
+    static const uint32_t dims[][4] = {{1, 7, 12, 16},       {16, 9, 5, 1},
+                                       {40, 64, 37, 50},     {100, 128, 70, 99},
+                                       {257, 512, 400, 300}, {768, 1024, 600, 1000}};
+    struct support_random of_program = support_random_from(program);
+
+    desc->dim = dims[draw(&of_program, 0, 5)][draw(random, 0, 3)];
+    desc->out_storage = (posemb_storage)(program % 2 ? 1 : draw(&of_program, 1, 3));
+    desc->norm = (posemb_norm)(program % 3 + 1);
+    if (desc->norm == POSEMB_NORM_NONE)
+        return;
+    desc->norm_storage = (posemb_storage)draw(&of_program, 1, 3);
+    desc->gamma = (posemb_gamma)(chance(&of_program, 4) ? 3 : 1);
+    if (desc->norm == POSEMB_NORM_RMS)
+        desc->gamma = (posemb_gamma)draw(&of_program, 1, 3);
+    desc->beta = (posemb_beta)draw(random, 1, 2);
+}
+
+void backward_case_draw(struct support_random *random, struct backward_case *made, uint64_t program)
+{
     posemb_desc *desc = &made->call.desc;
 
     memset(made, 0, sizeof *made);
-    desc->dim = dim ? dim : dims[draw(random, 0, 6)];
+    draw_program(program, random, desc);
     desc->operation = (posemb_operation)(chance(random, 2) ? 1 : draw(random, 1, 3));
     desc->id_type = chance(random, 3) ? POSEMB_INT64 : POSEMB_INT32;
-    desc->out_storage = (posemb_storage)(chance(random, 2) ? 1 : draw(random, 1, 3));
     desc->token_scale = desc->operation != POSEMB_TABLE && chance(random, 2) ? 3.3f : 0.0f;
     if (desc->operation == POSEMB_ENCODE) {
         desc->tokens.policy = (posemb_policy)draw(random, 1, 4);
         desc->soft_prompts = chance(random, 4);
         desc->prompt_scale = desc->soft_prompts ? 0.7f : 0.0f;
     }
-    draw_positions(random, desc);
+    draw_positions(random, program % 4 == 0, desc);
     draw_pads(random, desc);
     draw_extras(random, desc);
-    draw_norm(random, desc);
     draw_shape(random, desc, &made->call.shape);
     made->hard = chance(random, 3);
     made->accumulation = (posemb_accumulation)draw(random, 1, 2);
     made->wanted = backward_case_wishes(desc, made->accumulation);
-    if (made->wanted == 0) /* a table of sinusoids */
-        backward_case_draw(random, made, dim);
 }
 
 uint32_t backward_case_wishes(const posemb_desc *desc, posemb_accumulation accumulation)

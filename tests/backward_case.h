@@ -20,8 +20,10 @@ struct backward_case {
     unsigned char *expected[POSEMB__GRADIENTS];
 };
 
-/* A description, shape and wishes at random; `dim` 0: at random too. */
-void backward_case_draw(struct support_random *random, struct backward_case *made, uint32_t dim);
+/* A description, shape and wishes at random. Cases of one `program` have one program of a backward:
+ * norm, storages and the length of rows, folded. */
+void backward_case_draw(struct support_random *random, struct backward_case *made,
+                        uint64_t program);
 
 /* Every gradient that the description can have; segments where nothing accumulates. */
 uint32_t backward_case_wishes(const posemb_desc *desc, posemb_accumulation accumulation);

@@ -35,7 +35,8 @@
  *           where the result is -0 it becomes +0
  *
  * Under POSEMB_OVERWRITE the first scale * s_j is the start, and a row without terms is +0. Under
- * POSEMB_ACCUMULATE the start is what the memory holds, and a row without terms stays as it is.
+ * POSEMB_ACCUMULATE the start is what the memory holds, and a row without terms stays as it is, but
+ * that a -0 of dgamma or dbeta becomes +0.
  *
  * So gradients have the same bits on every run and device. And a batch may be cut: calls on parts
  * of it that each begin at a multiple of 32 tokens of the whole, accumulating one after the other

@@ -102,6 +102,7 @@ struct posemb_backward_block {
     posemb_u32 dim;
     float scale; /* of rows that came as embeddings */
     float inverse_dim;
+    posemb_u32 unused; /* one implementation passes no bytes behind the last field */
 };
 
 /* One table's indices on their way through the sort. */

@@ -45,6 +45,7 @@ struct posemb_optimize {
     float epsilon;
     float rate;   /* l */
     float unbias; /* k */
+    posemb_u32 unused;
 };
 
 #endif

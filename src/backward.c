@@ -21,6 +21,11 @@ static const char *const kernel_names[POSEMB__BACKWARD_KERNELS] = {
     [POSEMB__SUMS] = "posemb_sums",
 };
 
+const char *posemb__backward_kernel_name(enum posemb__backward_kernel kernel)
+{
+    return kernel_names[kernel];
+}
+
 /* Channels of a work-item of the GPU shape, and least length of a row that is folded. */
 enum { GPU_CHANNELS = 4, FOLDED_MIN = 16, KEYS_LOCAL = 64 };
 

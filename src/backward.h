@@ -32,6 +32,8 @@ struct posemb_backward {
     bool has_lock;
 };
 
+const char *posemb__backward_kernel_name(enum posemb__backward_kernel kernel);
+
 /* The buffers of arguments by their number. */
 posemb_buffer *posemb__backward_input_of(posemb_backward_args *args,
                                          enum posemb__backward_input input);

@@ -72,6 +72,7 @@ struct run {
     struct posemb__backward_layout layout;
     struct posemb_backward_block block;
     struct posemb__chain chain;
+    const char *what; /* is being launched */
 };
 
 static posemb_status resolve(const posemb_backward *backward, const posemb_backward_args *args,
@@ -236,8 +237,9 @@ static void set_input(struct setter *setter, struct run *run, enum posemb__backw
     set_buffer(setter, run, run->call.input[input].bytes ? buffer : &run->args.scratch);
 }
 
-static struct setter begin_kernel(const struct run *run, enum posemb__backward_kernel which)
+static struct setter begin_kernel(struct run *run, enum posemb__backward_kernel which)
 {
+    run->what = posemb__backward_kernel_name(which);
     return (struct setter){run->backward->kernel[which], 0, CL_SUCCESS};
 }
 
@@ -508,6 +510,7 @@ static posemb_status enqueue(struct run *run, cl_command_queue queue, cl_uint nu
 {
     cl_int code = posemb__chain_begin(&run->chain, queue, num_waits, waits);
 
+    run->what = "a command of gradients";
     pthread_mutex_lock(&run->backward->lock);
     if (code == CL_SUCCESS)
         code = run->call.tokens > 0 ? launch_all(run) : clear_all(run);
@@ -515,7 +518,7 @@ static posemb_status enqueue(struct run *run, cl_command_queue queue, cl_uint nu
     if (code == CL_SUCCESS)
         code = posemb__chain_end(&run->chain, event);
     posemb__chain_drop(&run->chain);
-    return code == CL_SUCCESS ? POSEMB_OK : posemb__cl_fail(error, code, "a launch of gradients");
+    return code == CL_SUCCESS ? POSEMB_OK : posemb__cl_fail(error, code, run->what);
 }
 
 posemb_status posemb_backward_enqueue(posemb_backward *backward, cl_command_queue queue,

@@ -190,7 +190,7 @@ static void fill_floats(struct support_random *random, void *place, uint64_t byt
 }
 
 /* Mostly of the table, and a few again and again. */
-static void fill_ids(struct support_random *random, void *place, uint64_t bytes,
+static void fill_ids(struct support_random *random, bool clean, void *place, uint64_t bytes,
                      posemb_number_type type, int64_t rows)
 {
     const posemb_number_type of = type ? type : POSEMB_INT32;
@@ -200,18 +200,18 @@ static void fill_ids(struct support_random *random, void *place, uint64_t bytes,
 
         if (chance(random, 3))
             id = (rows - 1) / 2;
-        if (chance(random, 12))
+        if (!clean && chance(random, 12))
             id = draw(random, -rows - 1, rows + 2);
         stage_put_number(place, (size_t)i, of, id);
     }
 }
 
-static void fill_positions(struct support_random *random, struct stage_call *call)
+static void fill_positions(struct support_random *random, bool clean, struct stage_call *call)
 {
     const uint64_t bytes = call->resolved.input[POSEMB__POSITIONS].bytes;
 
     if (call->desc.position_type != POSEMB_FLOAT32) {
-        fill_ids(random, call->input[POSEMB__POSITIONS], bytes, call->desc.position_type,
+        fill_ids(random, clean, call->input[POSEMB__POSITIONS], bytes, call->desc.position_type,
                  call->desc.position_kind == POSEMB_LEARNED ? (int64_t)call->shape.position_rows
                                                             : 1000);
         return;
@@ -225,13 +225,13 @@ static void fill_inputs(struct support_random *random, struct backward_case *mad
     const posemb_desc *desc = &call->desc;
     const struct posemb__span *span = call->resolved.input;
 
-    fill_ids(random, call->input[POSEMB__IDS], span[POSEMB__IDS].bytes, desc->id_type,
+    fill_ids(random, made->clean, call->input[POSEMB__IDS], span[POSEMB__IDS].bytes, desc->id_type,
              (int64_t)(call->shape.vocab + call->shape.prompt_rows));
     fill_floats(random, call->input[POSEMB__TABLE], span[POSEMB__TABLE].bytes, desc->tokens.storage,
                 made->hard);
     fill_floats(random, call->input[POSEMB__ROWS], span[POSEMB__ROWS].bytes, desc->rows_storage,
                 made->hard);
-    fill_positions(random, call);
+    fill_positions(random, made->clean, call);
     fill_floats(random, call->input[POSEMB__POSITION_TABLE], span[POSEMB__POSITION_TABLE].bytes,
                 desc->position_table.storage, made->hard);
     fill_floats(random, call->input[POSEMB__GAMMA], span[POSEMB__GAMMA].bytes, desc->norm_storage,
@@ -241,8 +241,9 @@ static void fill_inputs(struct support_random *random, struct backward_case *mad
     for (uint64_t i = 0; i < span[POSEMB__PADDING].bytes; i++)
         ((uint8_t *)call->input[POSEMB__PADDING])[i] = !chance(random, 5);
     for (uint32_t k = 0; k < POSEMB_EXTRAS_MAX; k++) {
-        fill_ids(random, call->input[POSEMB__EXTRA_IDS + k], span[POSEMB__EXTRA_IDS + k].bytes,
-                 desc->extras[k].id_type, (int64_t)call->shape.extras[k].rows);
+        fill_ids(random, made->clean, call->input[POSEMB__EXTRA_IDS + k],
+                 span[POSEMB__EXTRA_IDS + k].bytes, desc->extras[k].id_type,
+                 (int64_t)call->shape.extras[k].rows);
         fill_floats(random, call->input[POSEMB__EXTRA_TABLE + k],
                     span[POSEMB__EXTRA_TABLE + k].bytes, desc->extras[k].table.storage, made->hard);
     }
@@ -431,4 +432,96 @@ void backward_case_run_device(const struct backward_case *made, posemb_session *
         release(posemb__gradient_of(&args, (enum posemb__gradient)g));
     release(&args.scratch);
     posemb_backward_destroy(backward);
+}
+
+/* ---- Cuts */
+
+/* Batch rows first ... first + count - 1 alone. */
+static void cut_batch(const struct backward_case *made, posemb_host_backward_args *args,
+                      uint64_t first, uint64_t count)
+{
+    const posemb_shape *shape = &made->resolved.shape;
+    const uint64_t token = first * shape->length;
+    const uint64_t place = first * shape->out_batch_stride;
+
+    args->shape.batch = count;
+    args->ids = (const int32_t *)args->ids + token;
+    args->extra_ids[0] = (const int32_t *)args->extra_ids[0] + first;
+    args->out_grad = (const char *)args->out_grad + place;
+    args->sum = (const char *)args->sum + place;
+    args->mean += token;
+    args->rstd += token;
+}
+
+/* Columns from `first` on of the one row. */
+static void cut_columns(posemb_host_backward_args *args, uint32_t dim, uint64_t first,
+                        uint64_t count)
+{
+    args->shape.length = count;
+    args->shape.past = first;
+    args->ids = (const int32_t *)args->ids + first;
+    args->out_grad = (const float *)args->out_grad + first * dim;
+    args->sum = (const float *)args->sum + first * dim;
+    args->mean += first;
+    args->rstd += first;
+}
+
+static void check_cut(struct backward_case *made, const uint64_t *parts, uint64_t count,
+                      backward_case_runner run, void *state)
+{
+    unsigned char *found[POSEMB__GRADIENTS];
+    uint64_t first = 0;
+
+    for (int g = 0; g < POSEMB__GRADIENTS; g++)
+        found[g] = allocate(made->resolved.gradient[g].bytes);
+    for (uint64_t i = 0; i < count; i++) {
+        posemb_host_backward_args args = backward_case_args(made, found);
+
+        args.accumulation = POSEMB_ACCUMULATE;
+        if (made->call.shape.batch > 1)
+            cut_batch(made, &args, first, parts[i]);
+        else
+            cut_columns(&args, made->call.desc.dim, first, parts[i]);
+        run(state, &made->call.desc, &args);
+        first += parts[i];
+    }
+    for (int g = 0; g < POSEMB__GRADIENTS; g++) {
+        assert_memory_equal(found[g], made->expected[g], made->resolved.gradient[g].bytes);
+        free(found[g]);
+    }
+}
+
+void backward_case_check_cuts(backward_case_runner run, void *state)
+{
+    static const uint64_t rows[][4] = {{2, 3, 0, 0}, {1, 1, 2, 1}};
+    static const uint64_t columns[][3] = {{32, 64, 201}, {160, 32, 105}, {288, 9, 0}};
+    struct support_random random = support_random_from(77);
+
+    for (int one_row = 0; one_row < 2; one_row++) {
+        struct backward_case made = {
+            .call = {.desc = {.dim = 21,
+                              .norm = POSEMB_NORM_LAYER,
+                              .token_scale = 1.3f,
+                              .position_kind = POSEMB_LEARNED,
+                              .extras = {{.ids = POSEMB_EXTRA_OF_ROW, .scale = 0.9f}}},
+                     .shape = {.batch = one_row ? 1 : 5,
+                               .length = one_row ? 297 : 64,
+                               .vocab = 9,
+                               .position_rows = 300,
+                               .extras = {{.rows = 3}}}},
+            .accumulation = POSEMB_OVERWRITE};
+
+        made.wanted = backward_case_wishes(&made.call.desc, POSEMB_ACCUMULATE);
+        backward_case_prepare(&random, &made);
+        {
+            const posemb_host_backward_args args = backward_case_args(&made, made.expected);
+
+            run(state, &made.call.desc, &args);
+        }
+        for (int i = 0; !one_row && i < 2; i++)
+            check_cut(&made, rows[i], i == 0 ? 2 : 4, run, state);
+        for (int i = 0; one_row && i < 3; i++)
+            check_cut(&made, columns[i], i == 2 ? 2 : 3, run, state);
+        backward_case_free(&made);
+    }
 }

@@ -13,7 +13,8 @@ struct backward_case {
     struct stage_call call; /* with what the forward leaves in call.expected */
     posemb_accumulation accumulation;
     uint32_t wanted;
-    bool hard; /* values that random numbers hide: NaN, infinities, subnormals, zeros */
+    bool hard;  /* values that random numbers hide: NaN, infinities, subnormals, zeros */
+    bool clean; /* every index is of its table */
     void *out_grad;
     struct posemb__backward_call resolved;
     unsigned char *before[POSEMB__GRADIENTS]; /* what the memory of gradients holds, and a guard */
@@ -44,5 +45,13 @@ void backward_case_run_device(const struct backward_case *made, posemb_session *
                               posemb_engine *engine, const char *what);
 
 void backward_case_free(struct backward_case *made);
+
+/* How a backward call is run on host memory: posemb_reference_backward(), or a device. */
+typedef void (*backward_case_runner)(void *state, const posemb_desc *desc,
+                                     const posemb_host_backward_args *args);
+
+/* A batch that is cut at multiples of 32 tokens, part after part added to zeros, has the bits of
+ * the whole. */
+void backward_case_check_cuts(backward_case_runner run, void *state);
 
 #endif

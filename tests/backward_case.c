@@ -374,48 +374,39 @@ static void compare(const struct backward_case *made, int g, const unsigned char
                  (double)((const float *)(const void *)found)[first], (double)expected[first]);
 }
 
-static void upload_all(const struct backward_case *made, posemb_session *session,
-                       posemb_backward *backward, posemb_backward_args *args)
+posemb_backward_args backward_case_upload(const struct backward_case *made, posemb_session *session,
+                                          posemb_backward *backward)
 {
     const posemb_host_backward_args host = backward_case_args(made, made->expected);
-    uint64_t scratch;
+    posemb_backward_args args = {.shape = made->call.shape, .accumulation = made->accumulation};
+    uint64_t scratch = 0;
     posemb_error error;
 
     for (int i = 0; i < POSEMB__BACK_INPUTS; i++) {
         const enum posemb__backward_input input = (enum posemb__backward_input)i;
 
-        *posemb__backward_input_of(args, input) =
+        *posemb__backward_input_of(&args, input) =
             upload(session, posemb__host_backward_input(&host, input),
                    (size_t)made->resolved.input[i].bytes);
     }
     for (int g = 0; g < POSEMB__GRADIENTS; g++)
         if (made->wanted >> g & 1u)
-            *posemb__gradient_of(args, (enum posemb__gradient)g) =
+            *posemb__gradient_of(&args, (enum posemb__gradient)g) =
                 upload(session, made->before[g], (size_t)made->resolved.gradient[g].bytes + GUARD);
-    if (posemb_backward_scratch_bytes(backward, args, &scratch, &error) != POSEMB_OK)
+    if (posemb_backward_scratch_bytes(backward, &args, &scratch, &error) != POSEMB_OK)
         fail_msg("posemb_backward_scratch_bytes: %s", error.message);
-    args->scratch = (posemb_buffer){NULL, 0};
     if (scratch)
         assert_int_equal(
-            posemb_session_upload(session, NULL, (size_t)scratch, &args->scratch.mem, &error),
+            posemb_session_upload(session, NULL, (size_t)scratch, &args.scratch.mem, &error),
             POSEMB_OK);
+    return args;
 }
 
-void backward_case_run_device(const struct backward_case *made, posemb_session *session,
-                              posemb_engine *engine, const char *what)
+void backward_case_compare(const struct backward_case *made, posemb_session *session,
+                           posemb_backward_args *args, const char *what)
 {
-    posemb_backward_args args = {.shape = made->call.shape, .accumulation = made->accumulation};
-    posemb_backward *backward;
-    posemb_error error;
-
-    if (posemb_backward_create(engine, &made->call.desc, &backward, &error) != POSEMB_OK)
-        fail_msg("%s: posemb_backward_create: %s", what, error.message);
-    upload_all(made, session, backward, &args);
-    if (posemb_backward_enqueue(backward, posemb_session_queue(session), &args, 0, NULL, NULL,
-                                &error) != POSEMB_OK)
-        fail_msg("%s: posemb_backward_enqueue: %s", what, error.message);
     for (int g = 0; g < POSEMB__GRADIENTS; g++) {
-        const posemb_buffer *buffer = posemb__gradient_of(&args, (enum posemb__gradient)g);
+        const posemb_buffer *buffer = posemb__gradient_of(args, (enum posemb__gradient)g);
         const size_t bytes = (size_t)made->resolved.gradient[g].bytes + GUARD;
         unsigned char *found;
 
@@ -426,11 +417,32 @@ void backward_case_run_device(const struct backward_case *made, posemb_session *
         compare(made, g, found, what);
         free(found);
     }
+}
+
+void backward_case_release(posemb_backward_args *args)
+{
     for (int i = 0; i < POSEMB__BACK_INPUTS; i++)
-        release(posemb__backward_input_of(&args, (enum posemb__backward_input)i));
+        release(posemb__backward_input_of(args, (enum posemb__backward_input)i));
     for (int g = 0; g < POSEMB__GRADIENTS; g++)
-        release(posemb__gradient_of(&args, (enum posemb__gradient)g));
-    release(&args.scratch);
+        release(posemb__gradient_of(args, (enum posemb__gradient)g));
+    release(&args->scratch);
+}
+
+void backward_case_run_device(const struct backward_case *made, posemb_session *session,
+                              posemb_engine *engine, const char *what)
+{
+    posemb_backward_args args;
+    posemb_backward *backward;
+    posemb_error error;
+
+    if (posemb_backward_create(engine, &made->call.desc, &backward, &error) != POSEMB_OK)
+        fail_msg("%s: posemb_backward_create: %s", what, error.message);
+    args = backward_case_upload(made, session, backward);
+    if (posemb_backward_enqueue(backward, posemb_session_queue(session), &args, 0, NULL, NULL,
+                                &error) != POSEMB_OK)
+        fail_msg("%s: posemb_backward_enqueue: %s", what, error.message);
+    backward_case_compare(made, session, &args, what);
+    backward_case_release(&args);
     posemb_backward_destroy(backward);
 }
 

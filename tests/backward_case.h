@@ -44,6 +44,16 @@ void backward_case_run_reference(struct backward_case *made);
 void backward_case_run_device(const struct backward_case *made, posemb_session *session,
                               posemb_engine *engine, const char *what);
 
+/* Buffers of a device for a call on `backward`: inputs, gradients as they are before, scratch. */
+posemb_backward_args backward_case_upload(const struct backward_case *made, posemb_session *session,
+                                          posemb_backward *backward);
+
+/* Compare every byte of the gradients in these buffers with made->expected. */
+void backward_case_compare(const struct backward_case *made, posemb_session *session,
+                           posemb_backward_args *args, const char *what);
+
+void backward_case_release(posemb_backward_args *args);
+
 void backward_case_free(struct backward_case *made);
 
 /* How a backward call is run on host memory: posemb_reference_backward(), or a device. */

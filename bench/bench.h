@@ -79,6 +79,23 @@ struct bench_parts {
 posemb_status bench_parts_run(posemb_session *session, uint32_t batch, uint32_t length,
                               uint32_t dim, struct bench_parts *result, posemb_error *error);
 
+/* Gradients of the stage, each beside the time in which its bytes could be copied. */
+enum { BENCH_BACKWARDS = 6 };
+
+struct bench_backwards {
+    const char *name[BENCH_BACKWARDS];
+    double bytes[BENCH_BACKWARDS];        /* read and written, each once */
+    double seconds[BENCH_BACKWARDS];      /* the smallest of `repeats` samples, interleaved */
+    double copy_seconds[BENCH_BACKWARDS]; /* of so many bytes at the rate of the best copy */
+    uint32_t repeats;
+    size_t differing; /* elements whose bits differ from the reference; there are times only where
+                         it is 0 */
+};
+
+posemb_status bench_backwards_run(posemb_session *session, uint32_t batch, uint32_t length,
+                                  uint32_t dim, struct bench_backwards *result,
+                                  posemb_error *error);
+
 /* The first calls of a process, on [8,128]x1024 and rows that are in the cache. A launch is
  * measured from posemb_enqueue() to the end of clFinish(). */
 struct bench_first_call {

@@ -102,7 +102,8 @@ struct posemb_backward_block {
     posemb_u32 dim;
     float scale; /* of rows that came as embeddings */
     float inverse_dim;
-    posemb_u32 unused; /* one implementation passes no bytes behind the last field */
+    posemb_u32 streams_sums; /* 1: stores of dX may bypass the cache. An even number of these: one
+                                implementation passes no bytes behind the last field */
 };
 
 /* One table's indices on their way through the sort. */

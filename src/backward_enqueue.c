@@ -152,6 +152,16 @@ static uint32_t has_of(const struct run *run)
            (posemb__wants(call, POSEMB__GRAD_BETA) ? POSEMB_BACK_BETA : 0);
 }
 
+/* Whether an output of so many bytes is not to go through the cache. */
+static bool streams(const struct run *run, uint64_t bytes)
+{
+    const posemb_engine_options *options = &run->backward->engine->options;
+
+    return bytes >= (run->backward->desc.consumer == POSEMB_CONSUMER_STREAMED
+                         ? options->streamed_threshold
+                         : options->follows_threshold);
+}
+
 static void fill_block(struct run *run)
 {
     const posemb_desc *desc = &run->backward->desc;
@@ -204,6 +214,7 @@ static void fill_block(struct run *run)
         .dim = desc->dim,
         .scale = desc->token_scale,
         .inverse_dim = 1.0f / (float)desc->dim,
+        .streams_sums = streams(run, run->call.tokens * layout->row_bytes),
     };
 }
 
@@ -389,16 +400,6 @@ static cl_int launch_partials(struct run *run, const struct posemb_sort *sort)
     set_buffer(&setter, run, &run->args.scratch);
     return launch(run, &setter, posemb__divide_up_u64(run->call.tokens, POSEMB_PARTIAL_RUNS),
                   run->backward->local_size, columns_of(run));
-}
-
-/* Whether an output of so many bytes is not to go through the cache. */
-static bool streams(const struct run *run, uint64_t bytes)
-{
-    const posemb_engine_options *options = &run->backward->engine->options;
-
-    return bytes >= (run->backward->desc.consumer == POSEMB_CONSUMER_STREAMED
-                         ? options->streamed_threshold
-                         : options->follows_threshold);
 }
 
 /* Sums for the rows first ... first + rows - 1 of an index set. */

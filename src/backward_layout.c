@@ -57,7 +57,8 @@ struct posemb__backward_layout posemb__backward_layout_of(const posemb_desc *res
 
     layout.chunks = (uint32_t)posemb__divide_up_u64(call->tokens, POSEMB_CHUNK);
     layout.tiles = (uint32_t)posemb__divide_up_u64(call->tokens, layout.tile);
-    layout.row_bytes = posemb__divide_up_u64(resolved->dim, 16) * 64;
+    /* 64 more, so that channels of one number do not all lie in the same set of the cache. */
+    layout.row_bytes = posemb__divide_up_u64(resolved->dim, 16) * 64 + 64;
     layout.has_rows = (norm && (sets || columns)) ||
                       (resolved->operation == POSEMB_ADD && posemb__wants(call, POSEMB__GRAD_ROWS));
     layout.dead = take(&layout, call->tokens * sizeof(uint32_t));

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRAMS = 7, CASES = 12 };
+enum { PROGRAMS = 6, CASES = 12 };
 
 static unsigned programs(void)
 {
@@ -60,7 +60,7 @@ static void make_long(struct backward_case *made)
 {
     struct support_random random = support_random_from(11);
 
-    *made = (struct backward_case){.call = {.desc = {.dim = 33,
+    *made = (struct backward_case){.call = {.desc = {.dim = 21,
                                                      .norm = POSEMB_NORM_LAYER,
                                                      .extras = {{.ids = POSEMB_EXTRA_OF_TOKEN},
                                                                 {.ids = POSEMB_EXTRA_CONSTANT}},
@@ -110,11 +110,11 @@ static void twenty_runs_have_the_same_bits(void **state)
 
 static void local_sizes_do_not_change_bits(void **state)
 {
-    static const uint32_t sizes[] = {1, 8, 128};
+    static const uint32_t sizes[] = {1, 128};
     struct backward_case made;
 
     make_long(&made);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         const posemb_engine_options options = {.shape = POSEMB_SHAPE_GPU, .local_size = sizes[i]};
         posemb_engine *engine = support_engine_with(*state, &options);
 

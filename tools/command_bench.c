@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: posemb bench [--device DEV|all] [[--parts] [--shape BxSxD] | --rules | --first-calls] "
-    "[--json "
+    "usage: posemb bench [--device DEV|all] [[--parts | --backward] [--shape BxSxD] | --rules | "
+    "--first-calls] [--json "
     "FILE]\n\n"
     "Measure the stage beside plain copies of the same bytes (clEnqueueCopyBuffer, and copy "
     "kernels of\n"
@@ -35,10 +35,18 @@ static const char help[] =
     "  --rules       measure the position rules beside the index rule alone\n"
     "  --parts       measure storage types, learned positions and norms beside the plain stage "
     "alone\n"
+    "  --backward    measure gradients beside the time in which their bytes could be copied alone\n"
     "  --first-calls  measure the first calls of a process alone\n"
     "  --json    write one JSON object a line; bench/README.md documents them\n";
 
-enum { OPTION_SHAPE = 512, OPTION_JSON, OPTION_FIRST_CALLS, OPTION_RULES, OPTION_PARTS };
+enum {
+    OPTION_SHAPE = 512,
+    OPTION_JSON,
+    OPTION_FIRST_CALLS,
+    OPTION_RULES,
+    OPTION_PARTS,
+    OPTION_BACKWARD
+};
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
@@ -47,6 +55,7 @@ static const struct option options_taken[] = {
     {"first-calls", no_argument, NULL, OPTION_FIRST_CALLS},
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
+    {"backward", no_argument, NULL, OPTION_BACKWARD},
     {"json", required_argument, NULL, OPTION_JSON},
     {NULL, 0, NULL, 0}};
 
@@ -71,6 +80,7 @@ struct bench_options {
     bool first_calls; /* nothing else */
     bool rules;       /* likewise */
     bool parts;       /* likewise */
+    bool backward;    /* likewise */
     uint32_t shape[3];
 };
 
@@ -354,6 +364,52 @@ static int run_all_parts(const struct target *target, struct report *report)
     return worst;
 }
 
+static int run_backwards(const struct target *target, const uint32_t shape[3],
+                         struct report *report)
+{
+    const posemb_device_info *info = posemb_session_device(target->session);
+    struct bench_backwards result;
+
+    if (bench_backwards_run(target->session, shape[0], shape[1], shape[2], &result,
+                            &report->error) != POSEMB_OK)
+        return command_failed(&report->error);
+    printf("  gradients, [%" PRIu32 ",%" PRIu32 ",%" PRIu32
+           "], cold rows; / a copy of so many bytes\n",
+           shape[0], shape[1], shape[2]);
+    if (result.differing > 0) {
+        printf("MISMATCH: %zu values differ from the reference; no number\n", result.differing);
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < BENCH_BACKWARDS; i++) {
+        const double ratio = result.seconds[i] / result.copy_seconds[i];
+
+        printf("  %-32s %10.1f us %10.1f us  %5.2f\n", result.name[i], result.seconds[i] * 1e6,
+               result.copy_seconds[i] * 1e6, ratio);
+        if (write_line(
+                report,
+                json_pack("{s:i, s:s, s:s, s:s, s:s, s:[i,i,i], s:s, s:s, s:i, s:f, s:f, s:f, s:f}",
+                          "schema", 1, "kind", "backward", "device", info->name, "platform",
+                          info->platform_name, "driver", info->driver, "shape", (int)shape[0],
+                          (int)shape[1], (int)shape[2], "gradients", result.name[i], "statistic",
+                          "min", "repeats", (int)result.repeats, "bytes", result.bytes[i],
+                          "seconds", result.seconds[i], "copy_seconds", result.copy_seconds[i],
+                          "ratio_to_copy", ratio)) != POSEMB_OK)
+            return command_failed(&report->error);
+    }
+    fflush(stdout);
+    return EXIT_DONE;
+}
+
+static int run_all_backwards(const struct target *target, struct report *report)
+{
+    static const uint32_t shapes[][3] = {{8, 2048, 1024}, {32, 512, 768}};
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; worst == EXIT_DONE && i < sizeof shapes / sizeof *shapes; i++)
+        worst = run_backwards(target, shapes[i], report);
+    return worst;
+}
+
 static int bench_target(const struct target *target, void *context)
 {
     struct report *report = context;
@@ -380,6 +436,11 @@ static int bench_target(const struct target *target, void *context)
         return report->options->has_shape ? run_parts(target, report->options->shape, report)
                                           : run_all_parts(target, report);
     }
+    if (report->options->backward) {
+        printf("%s\n", target_name(target));
+        return report->options->has_shape ? run_backwards(target, report->options->shape, report)
+                                          : run_all_backwards(target, report);
+    }
     memcpy(cases, default_cases, sizeof cases);
     if (report->options->has_shape)
         count = cases_of_shape(report->options->shape, cases);
@@ -395,6 +456,8 @@ static int bench_target(const struct target *target, void *context)
         worst = run_all_rules(target, report);
     if (worst == EXIT_DONE && !report->options->has_shape)
         worst = run_all_parts(target, report);
+    if (worst == EXIT_DONE && !report->options->has_shape)
+        worst = run_all_backwards(target, report);
     if (worst == EXIT_DONE && !report->options->has_shape)
         worst = run_first_calls(target, report);
     return worst;
@@ -426,6 +489,9 @@ static int parse(int count, char **arguments, struct bench_options *options)
         case OPTION_PARTS:
             options->parts = true;
             break;
+        case OPTION_BACKWARD:
+            options->backward = true;
+            break;
         case OPTION_SHAPE:
             options->has_shape = true;
             if (!parse_shape(optarg, options->shape))
@@ -440,9 +506,12 @@ static int parse(int count, char **arguments, struct bench_options *options)
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    if (options->first_calls + options->rules + (options->parts || options->has_shape) > 1)
-        return command_usage(arguments[0],
-                             "--shape or --parts, --rules and --first-calls exclude each other");
+    if (options->first_calls + options->rules +
+                (options->parts || options->backward || options->has_shape) >
+            1 ||
+        options->parts + options->backward > 1)
+        return command_usage(arguments[0], "--shape or --parts or --backward, --rules and "
+                                           "--first-calls exclude each other");
     return EXIT_DONE;
 }
 

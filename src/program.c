@@ -54,7 +54,24 @@ void posemb__program_options(const struct posemb__program_key *key,
     for (size_t i = 0; i < sizeof defines / sizeof *defines; i++)
         used += (size_t)snprintf(options + used, POSEMB__OPTIONS_SIZE - used,
                                  " -DPOSEMB_%s=%" PRIu32, defines[i].name, defines[i].value);
+    if (key->unit != POSEMB__UNIT_STAGE)
+        snprintf(options + used, POSEMB__OPTIONS_SIZE - used,
+                 " -DPOSEMB_UNIT=%u -DPOSEMB_LOCAL=%" PRIu32 " -DPOSEMB_METHOD=%" PRIu32,
+                 (unsigned)key->unit, key->local_size, key->method);
 }
+
+/* What a unit is made of, and the name of one of its kernels. */
+static const struct unit {
+    const char *source;
+    const size_t *size;
+    const char *kernel;
+} units[] = {
+    [POSEMB__UNIT_STAGE] = {posemb__kernel_source, &posemb__kernel_source_size, "posemb_stage"},
+    [POSEMB__UNIT_BACKWARD] = {posemb__backward_source, &posemb__backward_source_size,
+                               "posemb_sums"},
+    [POSEMB__UNIT_OPTIMIZER] = {posemb__optimizer_source, &posemb__optimizer_source_size,
+                                "posemb_optimize"},
+};
 
 /* Append a field with its length before it; a driver without an answer gives an empty field. */
 static bool append_field(struct posemb__device_identity *identity, const void *bytes, uint64_t size)
@@ -119,7 +136,7 @@ struct posemb__digest posemb__program_id(const struct posemb__device_identity *i
 
     const struct posemb__field fields[] = {
         {POSEMB_VERSION_STRING, strlen(POSEMB_VERSION_STRING)},
-        {posemb__kernel_source, posemb__kernel_source_size},
+        {units[key->unit].source, *units[key->unit].size},
         {options, strlen(options)},
         {identity->bytes, identity->size},
     };
@@ -148,8 +165,8 @@ posemb_status posemb__program_build(cl_context context, cl_device_id device,
                                     const struct posemb__program_key *key, cl_program *program,
                                     posemb_error *error)
 {
-    const char *source = posemb__kernel_source;
-    const size_t size = posemb__kernel_source_size;
+    const char *source = units[key->unit].source;
+    const size_t size = *units[key->unit].size;
     char options[POSEMB__OPTIONS_SIZE];
     posemb_status status = POSEMB_OK;
     cl_int code;
@@ -168,13 +185,13 @@ posemb_status posemb__program_build(cl_context context, cl_device_id device,
 }
 
 /* A binary of something else would show here at the latest. */
-static bool has_stage(cl_program program)
+static bool has_kernel(cl_program program, const char *kernel)
 {
     char names[256] = "";
 
     return clGetProgramInfo(program, CL_PROGRAM_KERNEL_NAMES, sizeof names - 1, names, NULL) ==
                CL_SUCCESS &&
-           strstr(names, "posemb_stage");
+           strstr(names, kernel);
 }
 
 posemb_status posemb__program_load(cl_context context, cl_device_id device,
@@ -190,7 +207,7 @@ posemb_status posemb__program_load(cl_context context, cl_device_id device,
     if (*program && code == CL_SUCCESS && of_binary == CL_SUCCESS) {
         posemb__program_options(key, options);
         code = clBuildProgram(*program, 1, &device, options, NULL, NULL);
-        if (code == CL_SUCCESS && has_stage(*program))
+        if (code == CL_SUCCESS && has_kernel(*program, units[key->unit].kernel))
             return POSEMB_OK;
         if (code == CL_SUCCESS)
             code = CL_INVALID_KERNEL_NAME;

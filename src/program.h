@@ -8,12 +8,23 @@
 
 #include <stdbool.h>
 
-/* kernels/stage.cl with its includes, embedded at build time; zero-terminated. */
+/* kernels/stage.cl, backward.cl and optimizer.cl with their includes, embedded at build time;
+ * zero-terminated. */
 extern const char posemb__kernel_source[];
 extern const size_t posemb__kernel_source_size;
+extern const char posemb__backward_source[];
+extern const size_t posemb__backward_source_size;
+extern const char posemb__optimizer_source[];
+extern const size_t posemb__optimizer_source_size;
 
-/* The build-time choices of kernels/stage.cl. */
+/* Which of them a program is made of. */
+enum posemb__unit { POSEMB__UNIT_STAGE, POSEMB__UNIT_BACKWARD, POSEMB__UNIT_OPTIMIZER };
+
+/* The build-time choices of kernels/stage.cl; the other units look at some of them. */
 struct posemb__program_key {
+    enum posemb__unit unit;
+    uint32_t local_size; /* of the other units; else 0 */
+    uint32_t method;     /* of the optimiser; else 0 */
     posemb_operation operation;
     bool halves;
     bool cosine_first;

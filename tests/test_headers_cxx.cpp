@@ -1,6 +1,10 @@
 /* The public headers in strict C++11: they stand alone, and functions of posemb link. */
 #include <posemb/posemb_load.h>
 
+#include <posemb/posemb_train_cl.h>
+
+#include <posemb/posemb_train.h>
+
 #include <posemb/posemb_cl.h>
 
 #include <posemb/posemb.h>

@@ -6,7 +6,7 @@
 #   intel  Intel's OpenCL runtime for CPUs, from wheels under Intel's own licence (276 MB to fetch, 0.9 GB
 #          on disk; x86-64 alone)
 #   pocl   PoCL 6.0, built from Debian 13's source against LLVM 16 (2.5 MB to fetch, beside apt's lists and
-#          LLVM; some minutes of building; CMAKE_BUILD_PARALLEL_LEVEL says how much at a time)
+#          LLVM; 4 minutes of building; CMAKE_BUILD_PARALLEL_LEVEL says how much at a time)
 #   all    both, the default
 set -eu
 cd "$(dirname "$0")/.."

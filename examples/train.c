@@ -119,10 +119,10 @@ static void make_all(struct training *t)
     t->positions = make_parameter(t->session, LENGTH, 0.0f, 0.1f);
     t->gamma = make_parameter(t->session, 1, 1.0f, 0.0f);
     t->beta = make_parameter(t->session, 1, 0.0f, 0.0f);
-    t->target = make_floats(t->session, TOKENS * DIM, 0.5f, 0.1f);
-    t->out = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
-    t->out_grad = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
-    t->sum = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
+    t->target = make_floats(t->session, (size_t)TOKENS * DIM, 0.5f, 0.1f);
+    t->out = make_floats(t->session, (size_t)TOKENS * DIM, 0.0f, 0.0f);
+    t->out_grad = make_floats(t->session, (size_t)TOKENS * DIM, 0.0f, 0.0f);
+    t->sum = make_floats(t->session, (size_t)TOKENS * DIM, 0.0f, 0.0f);
     t->mean = make_floats(t->session, TOKENS, 0.0f, 0.0f);
     t->rstd = make_floats(t->session, TOKENS, 0.0f, 0.0f);
     check(posemb_session_upload(t->session, ids, sizeof ids, &t->ids, &error));
@@ -175,7 +175,7 @@ static void step(const struct training *t, const posemb_args *forward,
                  const posemb_backward_args *backward, unsigned number)
 {
     const cl_command_queue queue = posemb_session_queue(t->session);
-    const size_t elements = TOKENS * DIM;
+    const size_t elements = (size_t)TOKENS * DIM;
 
     check(posemb_enqueue(t->plan, queue, forward, 0, NULL, NULL, &error));
     check_cl(clEnqueueNDRangeKernel(queue, t->difference, 1, NULL, &elements, NULL, 0, NULL, NULL),

@@ -33,7 +33,7 @@ static uint64_t most(uint64_t a, uint64_t b)
 }
 
 /* The rows of set 0, on every device the same. */
-static uint64_t base_rows_of(const struct bench_case *bench_case)
+uint64_t workload_base_rows(const struct bench_case *bench_case)
 {
     const uint64_t tokens = (uint64_t)bench_case->batch * bench_case->length;
     const uint64_t fit = base_bytes / (bench_case->dim * sizeof(float));
@@ -48,7 +48,7 @@ static uint64_t vocab_of(posemb_session *session, const struct bench_case *bench
     const uint64_t cache = posemb_session_device(session)->cache_size;
     const uint64_t wanted = least(4 * cache, cold_bytes) / most(row, 1);
 
-    return most(base_rows_of(bench_case), bench_case->hot_rows ? 0 : wanted);
+    return most(workload_base_rows(bench_case), bench_case->hot_rows ? 0 : wanted);
 }
 
 static uint64_t position_rows_of(const struct bench_case *bench_case)
@@ -69,7 +69,7 @@ static void describe(struct workload *workload, posemb_session *session,
     workload->hot_rows = bench_case->hot_rows;
     workload->pads = bench_case->pads;
     workload->ids_kind = bench_case->ids;
-    workload->base_rows = base_rows_of(bench_case);
+    workload->base_rows = workload_base_rows(bench_case);
     workload->vocab = vocab_of(session, bench_case);
     workload->sets = (uint32_t)most(
         SETS_MIN, least(SETS_MAX, (workload->vocab + workload->tokens - 1) / workload->tokens));
@@ -91,8 +91,10 @@ bool workload_fits(const struct workload *workload, const struct bench_case *ben
 }
 
 /* Where the device computes with the memory of this machine, what both have counts against it. */
-const char *workload_has_no_room(posemb_session *session, const struct bench_case *bench_case,
-                                 char *reason, size_t size)
+const char *workload_has_no_room_beside(posemb_session *session,
+                                        const struct bench_case *bench_case,
+                                        const struct workload_beside *beside, char *reason,
+                                        size_t size)
 {
     const posemb_device_info *info = posemb_session_device(session);
     const bool shared = (info->type & CL_DEVICE_TYPE_CPU) != 0;
@@ -105,9 +107,9 @@ const char *workload_has_no_room(posemb_session *session, const struct bench_cas
     const uint64_t out = planned.out_bytes + WORKLOAD_PADDING;
     const uint64_t floats = planned.position_rows * planned.dim * sizeof(float);
     const uint64_t base = planned.base_rows * planned.dim * sizeof(float);
-    const uint64_t device = table + out + floats;
-    const uint64_t host = table + base + floats + planned.out_bytes;
-    const uint64_t largest = most(most(table, out), floats);
+    const uint64_t device = table + out + floats + beside->device;
+    const uint64_t host = table + base + floats + planned.out_bytes + beside->host;
+    const uint64_t largest = most(most(table, out), most(floats, beside->largest));
 
     if (largest > info->max_allocation)
         snprintf(reason, size,
@@ -122,6 +124,14 @@ const char *workload_has_no_room(posemb_session *session, const struct bench_cas
     else
         return NULL;
     return reason;
+}
+
+const char *workload_has_no_room(posemb_session *session, const struct bench_case *bench_case,
+                                 char *reason, size_t size)
+{
+    const struct workload_beside nothing = {0, 0, 0};
+
+    return workload_has_no_room_beside(session, bench_case, &nothing, reason, size);
 }
 
 static void fill_random(float *values, size_t count, uint64_t *state)

@@ -45,6 +45,20 @@ struct workload {
 const char *workload_has_no_room(posemb_session *session, const struct bench_case *bench_case,
                                  char *reason, size_t size);
 
+/* Bytes that a measurement needs beside the data of its case. */
+struct workload_beside {
+    uint64_t largest; /* buffer */
+    uint64_t device;
+    uint64_t host;
+};
+const char *workload_has_no_room_beside(posemb_session *session,
+                                        const struct bench_case *bench_case,
+                                        const struct workload_beside *beside, char *reason,
+                                        size_t size);
+
+/* The rows that the ids of set 0 are among. */
+uint64_t workload_base_rows(const struct bench_case *bench_case);
+
 posemb_status workload_create(posemb_session *session, const struct bench_case *bench_case,
                               struct workload *workload, posemb_error *error);
 void workload_destroy(struct workload *workload);

@@ -919,6 +919,22 @@ says stdout "over devices of the platform: not measured: the platform has one de
 run 2 bench --devices --rules
 says stderr "exclude each other"
 run 2 bench --devices --parts
+run 0 bench --backward --device 0 --shape 3x5x33 --seconds 0.005 --json backward.jsonl
+says stdout "gradients, [3,5,33], a table of 32000 rows" "all through LayerNorm"
+holds "each line is JSON" "$make_inputs" --json-lines backward.jsonl
+holds "six gradients" test "$(grep -c '"kind":"backward"' backward.jsonl)" -eq 6
+for key in '"shape":\[3,5,33\]' '"table_rows":32000' '"bytes":[1-9]' '"verified":true' '"differing":0,' '"repeats":[1-9]' \
+    '"launches":[1-9]' '"seconds":[0-9.]*[1-9]' '"copy_seconds":[0-9.]*[1-9]' '"ratio_to_copy":[0-9.]*[1-9]'; do
+    holds "every gradient has $key" test "$(grep '"kind":"backward"' backward.jsonl | grep -c "$key")" -eq 6
+done
+# dY of 15 tokens, their ids, the rows added to.
+holds "what is added to is read and written" grep -q '"token table, added to".*"bytes":6000,' backward.jsonl
+run 0 bench --backward --device 0 --shape 100000x1000x4096 --json backward.jsonl
+says stdout "gradients, [100000,1000,4096]: not measured: a buffer of"
+holds "what has no room is recorded" grep -q '"kind":"skip".*"what":"gradients, .*a buffer of' backward.jsonl
+run 2 bench --backward --parts
+says stderr "exclude each other"
+usage "--norm is of one case" "which needs --shape" bench --backward --shape 2x8x64 --norm rms
 run 1 bench --device 0 --shape 2x8x64 --json absent/bench.jsonl
 says stderr absent/bench.jsonl
 cp bench.jsonl before

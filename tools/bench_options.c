@@ -12,8 +12,8 @@
 static const char help[] =
     "usage: posemb bench [--quick | --full | --shape BxSxD [WHAT ...]] [--device DEV|all]\n"
     "                    [--json FILE] [--csv FILE]\n"
-    "       posemb bench --parts | --rules | --devices [--shape BxSxD] | --accuracy |\n"
-    "                    --first-calls [...]\n\n"
+    "       posemb bench --parts | --rules | --devices | --backward [--shape BxSxD] |\n"
+    "                    --accuracy | --first-calls [...]\n\n"
     "Measure the stage beside yardsticks, in turn in this process: the best copy of the same\n"
     "bytes, the gather alone, the gather with a precomputed table of positions in one kernel,\n"
     "a kernel for each step, and the vendor's sin and cos. Every element is compared with the\n"
@@ -38,6 +38,7 @@ static const char help[] =
     "  --devices       a call split over the devices of the platform, and over halves of the "
     "device,\n"
     "                  beside each of them alone\n"
+    "  --backward      gradients of the stage beside copies of as many bytes, alone\n"
     "  --accuracy      error and time of sine and cosine by position, alone\n"
     "  --first-calls   the first calls of a process with and without caches, alone\n"
     "  --json FILE     one JSON object a line; bench/README.md documents them\n"
@@ -52,6 +53,7 @@ enum {
     OPTION_RULES,
     OPTION_PARTS,
     OPTION_DEVICES,
+    OPTION_BACKWARD,
     OPTION_ACCURACY,
     OPTION_QUICK,
     OPTION_FULL,
@@ -89,6 +91,7 @@ static const struct option options_taken[] = {
     {"rules", no_argument, NULL, OPTION_RULES},
     {"parts", no_argument, NULL, OPTION_PARTS},
     {"devices", no_argument, NULL, OPTION_DEVICES},
+    {"backward", no_argument, NULL, OPTION_BACKWARD},
     {"accuracy", no_argument, NULL, OPTION_ACCURACY},
     {"json", required_argument, NULL, OPTION_JSON},
     {"csv", required_argument, NULL, OPTION_CSV},
@@ -126,14 +129,14 @@ static bool parse_shape(const char *text, uint32_t shape[3])
 /* Whether it is one of those that --shape goes with. */
 static bool takes_shape(const struct bench_options *options)
 {
-    return options->parts || options->rules || options->devices;
+    return options->parts || options->rules || options->devices || options->backward;
 }
 
 /* Exclusive ones that were given. */
 static int count_kinds(const struct bench_options *options)
 {
     return options->first_calls + options->rules + options->parts + options->devices +
-           options->accuracy + options->quick + options->full +
+           options->backward + options->accuracy + options->quick + options->full +
            (options->has_shape && !takes_shape(options));
 }
 
@@ -163,9 +166,10 @@ static int check(const char *command, const struct bench_options *options)
     const struct bench_case chosen = bench_options_case(options);
 
     if (count_kinds(options) > 1)
-        return command_usage(command, "--quick, --full, --shape (but with --parts, --rules or "
-                                      "--devices), --parts, --rules, --devices, --accuracy and "
-                                      "--first-calls exclude each other");
+        return command_usage(command, "--quick, --full, --shape (but with --parts, --rules, "
+                                      "--devices or --backward), --parts, --rules, --devices, "
+                                      "--backward, --accuracy and --first-calls exclude each "
+                                      "other");
     for (int i = 0; i < CHOICES; i++)
         if (options->choice[i] && (!options->has_shape || takes_shape(options)))
             return command_usage(command, "--%s is of one case, which needs --shape",
@@ -195,6 +199,7 @@ static bool take_flag(int letter, struct bench_options *options)
                  {OPTION_RULES, &options->rules},
                  {OPTION_PARTS, &options->parts},
                  {OPTION_DEVICES, &options->devices},
+                 {OPTION_BACKWARD, &options->backward},
                  {OPTION_ACCURACY, &options->accuracy}};
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -266,7 +271,7 @@ int bench_options_parse(int count, char **arguments, struct bench_options *optio
 enum bench_mode bench_options_mode(const struct bench_options *options)
 {
     if (options->has_shape || options->first_calls || options->rules || options->parts ||
-        options->devices || options->accuracy)
+        options->devices || options->backward || options->accuracy)
         return BENCH_CUSTOM;
     if (options->quick)
         return BENCH_QUICK;

@@ -19,6 +19,7 @@ struct bench_options {
     bool rules;       /* likewise */
     bool parts;       /* likewise */
     bool devices;     /* likewise */
+    bool backward;    /* likewise */
     bool accuracy;    /* likewise */
     bool has_choice;
     int choice[CHOICES]; /* 1 + the place of the word; 0: not given */

@@ -1,5 +1,6 @@
 /* posemb bench: the stage against yardsticks, as a table and as records. */
 #include "bench.h"
+#include "bench_backward.h"
 #include "bench_devices.h"
 #include "bench_options.h"
 #include "bench_print.h"
@@ -291,6 +292,25 @@ static int run_devices(struct report *report, posemb_session *session)
     return worst;
 }
 
+static int run_backward(struct report *report)
+{
+    static const uint32_t shapes[][3] = {{8, 2048, 1024}, {32, 512, 768}};
+    const size_t count = report->options->has_shape ? 1 : sizeof shapes / sizeof *shapes;
+    int worst = EXIT_DONE;
+
+    for (size_t i = 0; !interrupted && i < count; i++) {
+        const uint32_t *shape = report->options->has_shape ? report->options->shape : shapes[i];
+        bool matches;
+
+        bench_print_progress("gradients", i + 1, count);
+        if (bench_backward_report(report->bench, shape, &report->records, &matches,
+                                  &report->error) != POSEMB_OK)
+            return measurement_failed(report, "gradients");
+        worst |= matches ? EXIT_DONE : EXIT_FAILED;
+    }
+    return worst;
+}
+
 /* ---- Devices */
 
 static int run_kinds(struct report *report, posemb_session *session)
@@ -304,6 +324,8 @@ static int run_kinds(struct report *report, posemb_session *session)
         return run_first_calls(report, device);
     if (options->devices)
         return run_devices(report, session);
+    if (options->backward)
+        return run_backward(report);
     if ((options->rules || options->parts) && options->has_shape)
         return run_group(report, options->rules, options->shape);
     if (options->rules || options->parts)
@@ -321,6 +343,8 @@ static int run_kinds(struct report *report, posemb_session *session)
         worst |= run_groups(report, false);
     if (!interrupted && full)
         worst |= run_devices(report, session);
+    if (!interrupted && full)
+        worst |= run_backward(report);
     if (!interrupted && full)
         worst |= run_first_calls(report, device);
     return worst;

@@ -170,7 +170,7 @@ struct posemb_launch {
     posemb_u32 pairs;
     posemb_u32 segments;
     posemb_u32 zeros_place;
-    posemb_u32 row_bytes; /* of a row of the token table */
+    posemb_u32 row_bytes; /* of a row of the token table, or of the rows to add to */
     posemb_u32 axes;      /* of a grid, or 1 */
     posemb_u32 count[3];  /* coordinates of each axis of a grid */
     posemb_u32 flip;      /* the sign bit of the amplitude */

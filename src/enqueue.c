@@ -360,7 +360,8 @@ struct posemb_launch posemb__launch_args(const posemb_plan *plan, const struct p
         .pairs = plan->channels.pairs,
         .segments = plan->channels.segments,
         .zeros_place = plan->zeros_place,
-        .row_bytes = (uint32_t)posemb_storage_row_bytes(desc->tokens.storage, desc->dim),
+        .row_bytes = (uint32_t)posemb_storage_row_bytes(
+            desc->operation == POSEMB_ADD ? desc->rows_storage : desc->tokens.storage, desc->dim),
         .axes = posemb__axes_of(desc),
         .count = {desc->grid.count[0], desc->grid.count[1], desc->grid.count[2]},
         .flip = desc->amplitude < 0.0f ? 0x80000000u : 0u,

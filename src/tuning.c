@@ -46,7 +46,7 @@ unsigned posemb__settings_used(const posemb_desc *desc, uint64_t shape)
 {
     const bool cpu = shape == POSEMB__CPU;
     const bool norm = posemb__has_norm(desc);
-    const bool encode = desc->operation == POSEMB_ENCODE;
+    const bool asks = desc->operation == POSEMB_ENCODE || (desc->operation == POSEMB_ADD && !norm);
     const enum posemb__setting stores =
         desc->consumer == POSEMB_CONSUMER_STREAMED ? POSEMB__SET_STREAMED : POSEMB__SET_FOLLOWS;
     unsigned used = 1u << POSEMB__SET_SHAPE | 1u << POSEMB__SET_ROWS;
@@ -57,7 +57,7 @@ unsigned posemb__settings_used(const posemb_desc *desc, uint64_t shape)
         used |= 1u << POSEMB__SET_COLUMNS | 1u << POSEMB__SET_CHUNK;
     if (cpu)
         return used | 1u << stores | 1u << POSEMB__SET_TURNS |
-               (encode ? 1u << POSEMB__SET_PREFETCH : 0u);
+               (asks ? 1u << POSEMB__SET_PREFETCH : 0u);
     return used | 1u << POSEMB__SET_LOCAL_SIZE |
            (norm ? 1u << POSEMB__SET_KEPT : 1u << POSEMB__SET_VECTOR);
 }

@@ -473,7 +473,8 @@ static void test_settings_that_have_an_effect(void **state)
     desc.padding = POSEMB_PADDING_MASK;
     assert_true(uses(&desc, POSEMB__CPU, POSEMB__SET_TURNS));
     assert_false(uses(&desc, POSEMB__GPU, POSEMB__SET_TURNS));
-    assert_false(uses(&desc, POSEMB__CPU, POSEMB__SET_PREFETCH));
+    assert_true(uses(&desc, POSEMB__CPU, POSEMB__SET_PREFETCH));
+    assert_false(uses(&desc, POSEMB__GPU, POSEMB__SET_PREFETCH));
     assert_false(uses(&desc, POSEMB__CPU, POSEMB__SET_SHARED_ROWS));
     assert_true(uses(&desc, POSEMB__CPU, POSEMB__SET_STREAMED));
     assert_true(uses(&desc, POSEMB__CPU, POSEMB__SET_COLUMNS));

@@ -155,7 +155,8 @@ typedef enum posemb_cache_mode {
  *         groups of rows that a work-group takes one after the other at most, 1 ... 64. CPU shape
  *     prefetch=N
  *         lines of 64 bytes of each row that are asked for ahead, 0 ... 1024: with a norm when a
- *         group begins, else while the rows before it are walked. CPU shape on x86-64, encode
+ *         group begins, else while the rows before it are walked. CPU shape on x86-64, not
+ *         table, nor add with a norm
  *     streamed_threshold=BYTES, follows_threshold=BYTES
  *         the fields of posemb_engine_options: a whole number, with K, M or G (2^10, 2^20, 2^30)
  *         after it or not, or never. CPU shape

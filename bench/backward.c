@@ -217,7 +217,7 @@ static double bytes_of(const struct run *run, size_t index)
 {
     const struct backward_part *part = &parts[index];
     const struct workload *workload = &run->workload;
-    const double row = workload->desc.dim * sizeof(float);
+    const double row = (double)(workload->desc.dim * sizeof(float));
     const double tokens = (double)workload->tokens * row;
     const double touched = (double)rows_with_terms(run) * row;
     double bytes = tokens;

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VOCAB = 1000, DIM = 32, BATCH = 4, LENGTH = 16, TOKENS = BATCH * LENGTH, STEPS = 200 };
+enum { VOCAB = 1000, DIM = 32, BATCH = 4, LENGTH = 16, STEPS = 200 };
+enum { TOKENS = BATCH * LENGTH, ELEMENTS = TOKENS * DIM };
 
 /* The gradient of the loss sum((out - target)^2) / 2. */
 static const char loss_source[] =
@@ -119,10 +120,10 @@ static void make_all(struct training *t)
     t->positions = make_parameter(t->session, LENGTH, 0.0f, 0.1f);
     t->gamma = make_parameter(t->session, 1, 1.0f, 0.0f);
     t->beta = make_parameter(t->session, 1, 0.0f, 0.0f);
-    t->target = make_floats(t->session, TOKENS * DIM, 0.5f, 0.1f);
-    t->out = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
-    t->out_grad = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
-    t->sum = make_floats(t->session, TOKENS * DIM, 0.0f, 0.0f);
+    t->target = make_floats(t->session, ELEMENTS, 0.5f, 0.1f);
+    t->out = make_floats(t->session, ELEMENTS, 0.0f, 0.0f);
+    t->out_grad = make_floats(t->session, ELEMENTS, 0.0f, 0.0f);
+    t->sum = make_floats(t->session, ELEMENTS, 0.0f, 0.0f);
     t->mean = make_floats(t->session, TOKENS, 0.0f, 0.0f);
     t->rstd = make_floats(t->session, TOKENS, 0.0f, 0.0f);
     check(posemb_session_upload(t->session, ids, sizeof ids, &t->ids, &error));
@@ -175,7 +176,7 @@ static void step(const struct training *t, const posemb_args *forward,
                  const posemb_backward_args *backward, unsigned number)
 {
     const cl_command_queue queue = posemb_session_queue(t->session);
-    const size_t elements = TOKENS * DIM;
+    const size_t elements = ELEMENTS;
 
     check(posemb_enqueue(t->plan, queue, forward, 0, NULL, NULL, &error));
     check_cl(clEnqueueNDRangeKernel(queue, t->difference, 1, NULL, &elements, NULL, 0, NULL, NULL),
@@ -189,11 +190,11 @@ static void step(const struct training *t, const posemb_args *forward,
 
 static double loss(const struct training *t)
 {
-    static float grads[TOKENS * DIM];
+    static float grads[ELEMENTS];
     double sum = 0.0;
 
     check(posemb_session_download(t->session, t->out_grad, 0, grads, sizeof grads, &error));
-    for (int i = 0; i < TOKENS * DIM; i++)
+    for (int i = 0; i < ELEMENTS; i++)
         sum += 0.5 * (double)grads[i] * (double)grads[i];
     return sum / TOKENS;
 }

@@ -4,11 +4,11 @@
 #include "optimizer_params.h"
 #include "status.h"
 
-/* One parameter, its states and its gradient. */
+/* One parameter, its states (0 where the step has none) and its gradient. */
 struct element {
-    float *p;
-    float *m;
-    float *v;
+    float p;
+    float m;
+    float v;
     float g;
 };
 
@@ -18,35 +18,35 @@ static void step_sgd(const posemb_optimizer_desc *desc, const struct posemb__ste
     float u = e->g;
 
     if (desc->momentum > 0.0f) {
-        const float kept = desc->momentum * *e->m;
+        const float kept = desc->momentum * e->m;
 
-        *e->m = kept + e->g;
-        u = *e->m;
+        e->m = kept + e->g;
+        u = e->m;
     }
     if (desc->nesterov) {
-        const float ahead = desc->momentum * *e->m;
+        const float ahead = desc->momentum * e->m;
 
         u = e->g + ahead;
     }
     u = step->step.learning_rate * u;
-    *e->p = *e->p - u;
+    e->p = e->p - u;
 }
 
 static void step_adam(const posemb_optimizer_desc *desc, const struct posemb__step *step,
                       struct element *e)
 {
-    const float kept1 = desc->beta1 * *e->m;
-    const float kept2 = desc->beta2 * *e->v;
+    const float kept1 = desc->beta1 * e->m;
+    const float kept2 = desc->beta2 * e->v;
     const float new1 = step->rest1 * e->g;
     const float new2 = step->rest2 * (e->g * e->g);
     float root;
     float w;
 
-    *e->m = kept1 + new1;
-    *e->v = kept2 + new2;
-    root = (*e->v * posemb__rsq(*e->v)) * step->k;
+    e->m = kept1 + new1;
+    e->v = kept2 + new2;
+    root = (e->v * posemb__rsq(e->v)) * step->k;
     w = posemb__rsq(root + desc->epsilon);
-    *e->p = *e->p - ((step->l * *e->m) * w) * w;
+    e->p = e->p - ((step->l * e->m) * w) * w;
 }
 
 static void step_element(const posemb_optimizer_desc *desc, const struct posemb__step *step,
@@ -54,11 +54,11 @@ static void step_element(const posemb_optimizer_desc *desc, const struct posemb_
 {
     e->g = e->g * step->step.grad_scale;
     if (desc->weight_decay > 0.0f && desc->decay == POSEMB_DECAY_COUPLED) {
-        const float pull = desc->weight_decay * *e->p;
+        const float pull = desc->weight_decay * e->p;
 
         e->g = e->g + pull;
     } else if (desc->weight_decay > 0.0f) {
-        *e->p = *e->p * step->q;
+        e->p = e->p * step->q;
     }
     if (desc->method == POSEMB_SGD)
         step_sgd(desc, step, e);
@@ -71,13 +71,20 @@ static void step_row(const posemb_optimizer_desc *desc, const struct posemb__ste
                      const posemb_host_optimizer_args *args, uint64_t row, uint64_t from)
 {
     const uint64_t dim = step->step.dim;
+    const bool has_first = step->span[POSEMB__FIRST].bytes > 0;
+    const bool has_second = step->span[POSEMB__SECOND].bytes > 0;
 
     for (uint64_t c = 0; c < dim; c++) {
-        struct element e = {
-            args->parameters + row * dim + c, args->first ? args->first + row * dim + c : NULL,
-            args->second ? args->second + row * dim + c : NULL, args->grads[from * dim + c]};
+        const uint64_t i = row * dim + c;
+        struct element e = {args->parameters[i], has_first ? args->first[i] : 0.0f,
+                            has_second ? args->second[i] : 0.0f, args->grads[from * dim + c]};
 
         step_element(desc, step, &e);
+        args->parameters[i] = e.p;
+        if (has_first)
+            args->first[i] = e.m;
+        if (has_second)
+            args->second[i] = e.v;
     }
 }
 

@@ -14,7 +14,7 @@ static const struct {
     {"encode", command_encode, "look up token rows, scale them, add positions"},
     {"table", command_table, "write a table of positions"},
     {"verify", command_verify, "compare devices with the reference, bit for bit"},
-    {"bench", command_bench, "measure the stage against plain copies"},
+    {"bench", command_bench, "measure the stage against copies, tables and unfused kernels"},
     {"report", command_report, "put measured devices side by side, as a page"},
     {"tune", command_tune, "find the fastest settings of a device, which change no bit"},
     {"cache", command_cache, "look at the compiled programs that are kept on disk"},

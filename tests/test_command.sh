@@ -1042,7 +1042,7 @@ printf 'any: shape=gpu\n' >slow.txt # some thirty times on a CPU
 run 0 "${tune[@]}" --op table --dim 1024 --search shape --tuning slow.txt --out fast.txt
 says stdout " shape=cpu rows=8 shared_rows=8"
 holds "an entry for this device" grep -q \
-    "^platform=\".*\" device=\"$name\" op=table norm=none dim=513..2048: shape=cpu rows=8 shared_rows=8 streamed_threshold=4M$" fast.txt
+    "^platform=\".*\" device=\"$name\" op=table norm=none dim=513..2048: shape=cpu rows=8 shared_rows=8 turns=8 streamed_threshold=4M$" fast.txt
 run 0 verify --tuning fast.txt
 cat >by_hand.txt <<'END'
 # the slowest

@@ -220,7 +220,7 @@ static void assert_tuning(posemb_engine *engine, const posemb_desc *desc, const 
 static void test_a_plan_tells_its_tuning(void **state)
 {
     static const char text[] = "shape=cpu: rows=2 shared_rows=off prefetch=3\n"
-                               "shape=gpu: rows=1 vector=8 local_size=64\n"
+                               "shape=gpu: rows=1 vector=8 local_size=16\n"
                                "op=table: rows=16 shared_rows=2 follows_threshold=never\n"
                                "norm=rms: turns=5 kept=100\n";
     static const struct {
@@ -240,10 +240,10 @@ static void test_a_plan_tells_its_tuning(void **state)
          "any: shape=cpu rows=2 shared_rows=off turns=5 prefetch=3 streamed_threshold=4M"},
         {POSEMB_SHAPE_GPU,
          {.dim = 6, .positions = POSEMB_POSITIONS_EXPLICIT},
-         "any: shape=gpu vector=8 local_size=64 rows=1"},
+         "any: shape=gpu vector=8 local_size=16 rows=1"},
         {POSEMB_SHAPE_GPU,
          {.dim = 6, .operation = POSEMB_TABLE, .norm = POSEMB_NORM_RMS},
-         "any: shape=gpu local_size=64 rows=16 shared_rows=2 kept=100"},
+         "any: shape=gpu local_size=16 rows=16 shared_rows=2 kept=100"},
     };
     const posemb_kernel_shape only = support_shape();
 
@@ -265,19 +265,19 @@ static void test_a_plan_tells_its_tuning(void **state)
 static void test_options_win_over_text(void **state)
 {
     const posemb_desc desc = {.dim = 70, .positions = POSEMB_POSITIONS_EXPLICIT};
-    const posemb_engine_options options = {.local_size = 16};
+    const posemb_engine_options options = {.local_size = 8};
     posemb_engine *engine =
-        tuned_engine(*state, "any: shape=gpu local_size=64 rows=8\nany: vector=8", NULL);
+        tuned_engine(*state, "any: shape=gpu local_size=16 rows=8\nany: vector=8", NULL);
 
     assert_int_equal(posemb_engine_resolved(engine).shape, POSEMB_SHAPE_GPU);
-    assert_int_equal(posemb_engine_resolved(engine).local_size, 64);
-    assert_tuning(engine, &desc, "any: shape=gpu vector=8 local_size=64 rows=8");
-    posemb_engine_destroy(engine);
-    engine = tuned_engine(*state, "any: shape=gpu local_size=64 rows=8", &options);
     assert_int_equal(posemb_engine_resolved(engine).local_size, 16);
+    assert_tuning(engine, &desc, "any: shape=gpu vector=8 local_size=16 rows=8");
+    posemb_engine_destroy(engine);
+    engine = tuned_engine(*state, "any: shape=gpu local_size=16 rows=8", &options);
+    assert_int_equal(posemb_engine_resolved(engine).local_size, 8);
     assert_string_equal(posemb_engine_resolved(engine).tuning,
-                        "any: shape=gpu local_size=64 rows=8");
-    assert_tuning(engine, &desc, "any: shape=gpu vector=4 local_size=16 rows=8");
+                        "any: shape=gpu local_size=16 rows=8");
+    assert_tuning(engine, &desc, "any: shape=gpu vector=4 local_size=8 rows=8");
     posemb_engine_destroy(engine);
 }
 

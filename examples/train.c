@@ -224,7 +224,7 @@ int main(void)
 {
     const posemb_shape shape = {
         .batch = BATCH, .length = LENGTH, .vocab = VOCAB, .position_rows = LENGTH};
-    struct training t = {NULL};
+    static struct training t;
     posemb_backward_args backward;
     uint64_t scratch;
     double before;

@@ -22,7 +22,8 @@ fail()
 library=$(find "$prefix" -name libposemb.so -printf '%h\n')
 [ -n "$library" ] || fail "no libposemb.so was installed"
 
-for file in include/posemb/posemb.h include/posemb/posemb_cl.h include/posemb/posemb_load.h; do
+for file in include/posemb/posemb.h include/posemb/posemb_cl.h include/posemb/posemb_load.h \
+    include/posemb/posemb_train.h include/posemb/posemb_train_cl.h; do
     [ -f "$prefix/$file" ] || fail "$file was not installed"
 done
 for file in libposemb.a libposemb.so.0 "libposemb.so.$version" pkgconfig/posemb.pc \
@@ -31,7 +32,7 @@ for file in libposemb.a libposemb.so.0 "libposemb.so.$version" pkgconfig/posemb.
     [ -e "$library/$file" ] || fail "$file was not installed"
 done
 stray=$(find "$prefix/include" -type f ! -name posemb.h ! -name posemb_cl.h \
-    ! -name posemb_load.h)
+    ! -name posemb_load.h ! -name posemb_train.h ! -name posemb_train_cl.h)
 [ -z "$stray" ] || fail "installed headers beyond the public ones: $stray"
 if grep -rqF "$build" "$library/cmake" "$library/pkgconfig"; then
     fail "an installed file names the build folder"
@@ -64,7 +65,7 @@ check_library()
     done
 }
 forbidden='(__)?v?f?(printf|puts|putc|putchar|fputs|fputc)(_chk)?|perror|stdout|stderr|getenv|fwrite|(_IO_)?putc|abort|exit'
-check_library posemb posemb.h posemb_cl.h
+check_library posemb posemb.h posemb_cl.h posemb_train.h posemb_train_cl.h
 check_library posemb_load posemb_load.h
 
 # find_package()

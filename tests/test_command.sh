@@ -73,7 +73,7 @@ echo "-- help and usage"
 run 0 --help
 silent stderr
 commands=$(awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' stdout)
-holds "posemb --help lists thirteen commands" test "$(wc -w <<<"$commands")" -eq 13
+holds "posemb --help lists fourteen commands" test "$(wc -w <<<"$commands")" -eq 14
 for command in $commands; do
     if [ "$command" = view ] && "$posemb" view 2>&1 | grep -q "built without pictures"; then
         continue

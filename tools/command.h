@@ -13,6 +13,7 @@ int command_cache(int count, char **arguments);
 int command_conventions(int count, char **arguments);
 int command_devices(int count, char **arguments);
 int command_encode(int count, char **arguments);
+int command_experiment(int count, char **arguments);
 int command_identify(int count, char **arguments);
 int command_models(int count, char **arguments);
 int command_report(int count, char **arguments);

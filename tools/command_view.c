@@ -1,6 +1,6 @@
 /* posemb view: pictures of positions. */
 #include "command.h"
-#include "file_bytes.h"
+#include "json_file.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -128,25 +128,6 @@ static posemb_status draw(enum view_kind kind, const struct stage_options *optio
     return status;
 }
 
-static posemb_status write_json(const char *path, const json_t *numbers, posemb_error *error)
-{
-    char *text = json_dumps(numbers, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    file_output output;
-    posemb_status status;
-
-    if (!text)
-        return view_no_memory("the numbers as JSON", error);
-    status = file_output_begin(path, &output, error);
-    if (status == POSEMB_OK)
-        status = file_output_write(&output, text, strlen(text), error);
-    if (status == POSEMB_OK)
-        status = file_output_write(&output, "\n", 1, error);
-    if (status == POSEMB_OK)
-        status = file_output_commit(&output, error);
-    free(text);
-    return status;
-}
-
 static posemb_status make(enum view_kind kind, const struct stage_options *options,
                           posemb_error *error)
 {
@@ -157,7 +138,7 @@ static posemb_status make(enum view_kind kind, const struct stage_options *optio
     status = draw(kind, options, &view, error);
     if (status == POSEMB_OK && options->json) {
         json_object_set_new(view.numbers, "kind", json_string(kinds[kind - 1]));
-        status = write_json(options->json, view.numbers, error);
+        status = json_file_write(options->json, view.numbers, JSON_INDENT(1), error);
     }
     if (status == POSEMB_OK)
         status = canvas_write(&view.canvas, options->out, error);

@@ -23,6 +23,7 @@ static const struct {
     {"identify", command_identify, "say which sinusoids a stored table holds"},
     {"sentences", command_sentences, "show what positions do to sentences of a real model"},
     {"view", command_view, "draw positions: heat map, similarity, frequencies, error"},
+    {"experiment", command_experiment, "train small transformers with and without positions"},
 };
 
 static void print_help(FILE *stream)

@@ -1,14 +1,28 @@
-/* posemb view, of a build without cairo. */
+/* Pictures, of a build without cairo. */
 #include "command.h"
+#include "experiment_report.h"
+#include "status.h"
 
 #include <stdio.h>
+
+static const char reason[] =
+    "this posemb was built without pictures (the CMake option POSEMB_BUILD_VIEW is off)";
 
 int command_view(int count, char **arguments)
 {
     (void)count;
-    fprintf(stderr,
-            "posemb %s: this posemb was built without pictures (the CMake option "
-            "POSEMB_BUILD_VIEW is off)\n",
-            arguments[0]);
+    fprintf(stderr, "posemb %s: %s\n", arguments[0], reason);
     return EXIT_FAILED;
+}
+
+posemb_status experiment_picture_check(const char *path, posemb_error *error)
+{
+    return posemb__fail(error, POSEMB_UNSUPPORTED, 0, "%s: %s", path, reason);
+}
+
+posemb_status experiment_picture(const struct experiment *experiment, const char *path,
+                                 posemb_error *error)
+{
+    (void)experiment;
+    return experiment_picture_check(path, error);
 }

@@ -1,0 +1,51 @@
+/* Tasks that an encoder can only do where it knows the order of its tokens. */
+#ifndef POSEMB_EXPERIMENT_TASKS_H
+#define POSEMB_EXPERIMENT_TASKS_H
+
+#include "encoder.h"
+#include "random.h"
+
+enum task_kind { TASK_WHO, TASK_DISTANCE, TASK_LENGTH, TASKS };
+
+enum { TASK_LENGTHS_MAX = 8 };
+
+struct task {
+    const char *name;
+    const char *title;
+    const char *question; /* in a sentence */
+    uint32_t vocab;
+    uint32_t classes;
+    uint32_t length_least; /* of sequences to learn from */
+    uint32_t length_most;
+    uint32_t distance;  /* how far before a token its answer stands; 0: another task */
+    uint32_t sequences; /* of a batch to learn from */
+    uint32_t steps;
+    uint32_t test_length_count; /* 0: the sequences to test with are as those to learn from */
+    uint32_t test_lengths[TASK_LENGTHS_MAX];
+};
+
+const struct task *task_of(enum task_kind kind);
+
+/* The longest sequence, and the most tokens of a batch, to learn from or to test with. */
+uint32_t task_length_max(const struct task *task);
+uint32_t task_tokens_max(const struct task *task);
+
+/* Room for the task's batches; to be freed with batch_free(). */
+posemb_status batch_create(const struct task *task, struct batch *batch, posemb_error *error);
+void batch_free(struct batch *batch);
+
+/* A batch to learn from. */
+void task_train(const struct task *task, struct random *random, struct batch *batch);
+
+/* A batch to test with, of sequences that cannot be among those to learn from, or hardly; `length`
+ * is one of test_lengths, else 0. */
+void task_test(const struct task *task, struct random *random, uint32_t length,
+               struct batch *batch);
+
+/* How often the best guess is right that knows the tokens of a sequence, but not their order. */
+double task_chance(const struct task *task, uint32_t length);
+
+/* The words of sequence `s`, for people; only of TASK_WHO, where `text` gets its question too. */
+void task_show_sentence(const struct batch *batch, uint32_t s, char *text, size_t size);
+
+#endif

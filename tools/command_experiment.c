@@ -1,0 +1,257 @@
+/* posemb experiment: what positions change in a transformer that is trained here and now. */
+#include "command.h"
+#include "experiment_report.h"
+#include "file_bytes.h"
+#include "json_file.h"
+#include "options.h"
+#include "target.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: posemb experiment [--out FILE.png] [--json FILE] [--task NAME] [--seeds N] [--steps "
+    "N]\n"
+    "                         [--threads N] [--device DEV]\n\n"
+    "Train small transformer encoders on tasks that nobody can do who does not know the order of "
+    "the\n"
+    "tokens, without positions, with sinusoidal ones, with learned ones, and with learned ones "
+    "that\n"
+    "begin as sinusoids. The embedding stage, its gradients and its optimiser are posemb's; the "
+    "rest is\n"
+    "plain C, and every number has the same bits on every machine and device.\n\n"
+    "  --out      a picture of losses and accuracies\n"
+    "  --json     all numbers of all trials; a failure leaves neither\n"
+    "  --task     who (who chases whom?), distance (which token stood 4 places before?), or "
+    "length\n"
+    "             (the same in sequences longer than those that were learned); default all three\n"
+    "  --seeds    trials of each kind, 1 ... 100; default 5\n"
+    "  --steps    batches that each trial learns from, 10 ... 2000; default 400 of who, 300 of the "
+    "others\n"
+    "  --threads  trials at once, 1 ... 64; default as many as there are processors\n"
+    "  --device   as in posemb encode; \"reference\" is the CPU without OpenCL\n";
+
+enum { EXPERIMENT_TASK = 512, EXPERIMENT_SEEDS, EXPERIMENT_STEPS, EXPERIMENT_THREADS };
+
+enum { SEEDS_DEFAULT = 5 };
+
+static const struct option options_taken[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"json", required_argument, NULL, OPTION_JSON_OUT},
+    {"task", required_argument, NULL, EXPERIMENT_TASK},
+    {"seeds", required_argument, NULL, EXPERIMENT_SEEDS},
+    {"steps", required_argument, NULL, EXPERIMENT_STEPS},
+    {"threads", required_argument, NULL, EXPERIMENT_THREADS},
+    {"device", required_argument, NULL, OPTION_DEVICE},
+    {NULL, 0, NULL, 0}};
+
+struct experiment_options {
+    const char *out;
+    const char *json;
+    const char *device;
+    struct experiment_settings settings;
+};
+
+/* What the progress knows. */
+struct progress {
+    double begin;
+    bool is_terminal;
+};
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* ---- Options */
+
+static int parse_task(const char *command, const char *text, bool tasks[TASKS])
+{
+    const char *names[TASKS + 1] = {NULL};
+    int word = 0;
+    int status;
+
+    for (int i = 0; i < TASKS; i++)
+        names[i] = task_of((enum task_kind)i)->name;
+    status = parse_word(command, "task", names, text, &word);
+    for (int i = 0; i < TASKS; i++)
+        tasks[i] = i == word - 1;
+    return status;
+}
+
+static int parse_count(const char *command, const char *option, const char *text, int64_t least,
+                       int64_t most, uint32_t *value)
+{
+    int64_t number;
+
+    if (!parse_int64(text, least, most, &number))
+        return command_usage(command,
+                             "--%s is \"%s\", not a whole number from %" PRId64 " to %" PRId64,
+                             option, text, least, most);
+    *value = (uint32_t)number;
+    return EXIT_DONE;
+}
+
+static int take(const char *command, int letter, struct experiment_options *options)
+{
+    struct experiment_settings *settings = &options->settings;
+
+    switch (letter) {
+    case OPTION_OUT:
+        options->out = optarg;
+        return EXIT_DONE;
+    case OPTION_JSON_OUT:
+        options->json = optarg;
+        return EXIT_DONE;
+    case OPTION_DEVICE:
+        options->device = optarg;
+        return EXIT_DONE;
+    case EXPERIMENT_TASK:
+        return parse_task(command, optarg, settings->tasks);
+    case EXPERIMENT_SEEDS:
+        return parse_count(command, "seeds", optarg, 1, EXPERIMENT_SEEDS_MAX, &settings->seeds);
+    case EXPERIMENT_STEPS:
+        return parse_count(command, "steps", optarg, TRIAL_STRIDE, TRIAL_STEPS_MAX,
+                           &settings->steps);
+    case EXPERIMENT_THREADS:
+        return parse_count(command, "threads", optarg, 1, EXPERIMENT_THREADS_MAX,
+                           &settings->threads);
+    default:
+        return command_usage(command, "the options are wrong");
+    }
+}
+
+static int parse(int count, char **arguments, struct experiment_options *options)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct experiment_settings *settings = &options->settings;
+    int letter;
+
+    memset(options, 0, sizeof *options);
+    settings->seeds = SEEDS_DEFAULT;
+    settings->threads = processors < 1                        ? 1
+                        : processors > EXPERIMENT_THREADS_MAX ? EXPERIMENT_THREADS_MAX
+                                                              : (uint32_t)processors;
+    for (int i = 0; i < TASKS; i++)
+        settings->tasks[i] = true;
+    optind = 1;
+    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
+        int status;
+
+        if (letter == OPTION_HELP) {
+            fputs(help, stdout);
+            return -1;
+        }
+        status = take(arguments[0], letter, options);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (optind < count)
+        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    return EXIT_DONE;
+}
+
+/* ---- The experiment */
+
+/* A line that is written over on a terminal; elsewhere one for each kind of trials. */
+static void say_progress(void *context, const struct trial *trial, size_t done, size_t all)
+{
+    const struct progress *progress = context;
+    const double seconds = now() - progress->begin;
+
+    if (progress->is_terminal)
+        fprintf(stderr,
+                "\r  %zu of %zu trials, %.0f s; %s, %s, seed %" PRIu32 ": %.1f %% right\033[K%s",
+                done, all, seconds, task_of(trial->task)->name,
+                stage_positions_name(trial->positions), trial->seed, 100.0 * trial->accuracy,
+                done == all ? "\r\033[K" : "");
+    else if (done % 10 == 0 || done == all)
+        fprintf(stderr, "%zu of %zu trials, %.0f s\n", done, all, seconds);
+}
+
+/* That both files can be written, before minutes of work. */
+static posemb_status check_files(const struct experiment_options *options, posemb_error *error)
+{
+    file_output output;
+    posemb_status status = POSEMB_OK;
+
+    if (options->json) {
+        status = file_output_begin(options->json, &output, error);
+        if (status == POSEMB_OK)
+            file_output_abandon(&output);
+    }
+    if (status == POSEMB_OK && options->out)
+        status = experiment_picture_check(options->out, error);
+    return status;
+}
+
+static posemb_status write_files(const struct experiment_options *options,
+                                 const struct experiment *experiment, const char *device,
+                                 double seconds, posemb_error *error)
+{
+    posemb_status status = POSEMB_OK;
+
+    if (options->json) {
+        json_t *json = experiment_json(
+            experiment,
+            json_pack("{s:s, s:s, s:i, s:f}", "posemb", posemb_version(), "device", device,
+                      "threads", (int)options->settings.threads, "seconds", seconds));
+
+        status = json_file_write(options->json, json, JSON_COMPACT, error);
+        json_decref(json);
+    }
+    if (status == POSEMB_OK && options->out)
+        status = experiment_picture(experiment, options->out, error);
+    return status;
+}
+
+static posemb_status run(struct experiment_options *options, const struct target *target,
+                         posemb_error *error)
+{
+    struct progress progress = {now(), isatty(STDERR_FILENO) == 1};
+    struct experiment experiment;
+    posemb_status status;
+    double seconds;
+
+    options->settings.progress = say_progress;
+    options->settings.context = &progress;
+    status = experiment_run(target->session, &options->settings, &experiment, error);
+    if (status != POSEMB_OK)
+        return status;
+    seconds = now() - progress.begin;
+    printf("%s, %" PRIu32 " thread%s, %.0f s\n", target_name(target), options->settings.threads,
+           options->settings.threads == 1 ? "" : "s", seconds);
+    experiment_print(&experiment);
+    status = write_files(options, &experiment, target_name(target), seconds, error);
+    experiment_free(&experiment);
+    return status;
+}
+
+int command_experiment(int count, char **arguments)
+{
+    struct experiment_options options;
+    struct target target;
+    posemb_error error;
+    posemb_status status;
+    int exit_status = parse(count, arguments, &options);
+
+    if (exit_status != EXIT_DONE)
+        return exit_status < 0 ? EXIT_DONE : exit_status;
+    status = check_files(&options, &error);
+    if (status != POSEMB_OK)
+        return command_failed(&error);
+    status = target_open(options.device, POSEMB_CACHE_DEFAULT, &target, &error);
+    if (status == POSEMB_OK) {
+        status = run(&options, &target, &error);
+        target_close(&target);
+    }
+    return status == POSEMB_OK ? EXIT_DONE : command_failed(&error);
+}

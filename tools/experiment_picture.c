@@ -1,0 +1,237 @@
+/* posemb experiment: the picture. A column for each task: losses above, accuracies below. */
+#include "experiment_report.h"
+#include "file_bytes.h"
+#include "plot.h"
+#include "view.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { POINTS_MAX = TRIAL_TESTS_MAX };
+
+static const double column_left = 84.0;
+static const double column_step = 392.0;
+static const double plot_width = 290.0;
+static const double plot_height = 230.0;
+static const double first_row = 168.0;
+static const double second_row = 488.0;
+
+static const struct plot_style chance_style = {0x222222, 1.5, 4.0, 1.0};
+
+/* Every kind of positions differs in its dashes too. */
+static struct plot_style style_of(int positions)
+{
+    static const double dashes[STAGE_KINDS] = {2.0, 0.0, 0.0, 7.0};
+
+    return (struct plot_style){colour_of_line((unsigned)positions), 2.2, dashes[positions], 1.0};
+}
+
+/* A line with its spread. */
+struct curve {
+    size_t count;
+    double x[POINTS_MAX];
+    double mean[POINTS_MAX];
+    double low[POINTS_MAX];
+    double high[POINTS_MAX];
+};
+
+static void add_point(struct curve *curve, double x, struct spread spread)
+{
+    curve->x[curve->count] = x;
+    curve->mean[curve->count] = spread.mean;
+    curve->low[curve->count] = spread.least;
+    curve->high[curve->count++] = spread.most;
+}
+
+static void curve_of(const struct experiment *experiment, const struct trial *trials,
+                     enum trial_number number, struct curve *curve)
+{
+    const struct task *task = task_of(trials->task);
+    const size_t count =
+        number == NUMBER_BY_LENGTH ? task->test_length_count : trials->steps / TRIAL_STRIDE;
+
+    curve->count = 0;
+    for (size_t i = 0; i < count; i++)
+        add_point(curve,
+                  number == NUMBER_BY_LENGTH ? (double)task->test_lengths[i]
+                                             : (double)((i + 1) * TRIAL_STRIDE),
+                  experiment_spread(experiment, trials, number, i));
+}
+
+/* The bands first, so that no line is hidden. */
+static void draw_curves(const struct experiment *experiment, const struct canvas *canvas,
+                        const struct plot_frame *frame, enum task_kind kind,
+                        enum trial_number number)
+{
+    struct curve curve;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (int positions = 0; positions < STAGE_KINDS; positions++) {
+            struct plot_style style = style_of(positions);
+
+            curve_of(experiment,
+                     experiment_trials(experiment, kind, (enum stage_positions)positions), number,
+                     &curve);
+            if (pass == 1) {
+                plot_line(canvas, frame, curve.x, curve.mean, curve.count, &style);
+                continue;
+            }
+            style.alpha = 0.16;
+            plot_band(canvas, frame, curve.x, curve.low, curve.high, curve.count, &style);
+        }
+}
+
+static double highest_loss(const struct experiment *experiment, enum task_kind kind)
+{
+    double most = 0.0;
+
+    for (size_t i = 0; i < experiment->count; i++)
+        if (experiment->trials[i].task == kind)
+            most = fmax(most, experiment->trials[i].losses[0]);
+    return most;
+}
+
+static struct plot_frame frame_at(double x, double y)
+{
+    return (struct plot_frame){
+        .x = x, .y = y, .width = plot_width, .height = plot_height, .upwards = true};
+}
+
+static void draw_losses(const struct experiment *experiment, const struct canvas *canvas, double x,
+                        enum task_kind kind)
+{
+    const struct trial *trials = experiment_trials(experiment, kind, STAGE_NONE);
+    struct plot_frame frame = frame_at(x, first_row);
+
+    frame.across = (struct plot_axis){
+        .most = (double)trials->steps, .ticks = 5, .whole = true, .label = "steps"};
+    frame.down = (struct plot_axis){
+        .most = 1.05 * highest_loss(experiment, kind), .ticks = 5, .label = "loss (cross entropy)"};
+    plot_grid(canvas, &frame);
+    draw_curves(experiment, canvas, &frame, kind, NUMBER_LOSS);
+    plot_axes(canvas, &frame);
+}
+
+/* What can be had without order, over what there is to see. */
+static void draw_chance(const struct canvas *canvas, const struct plot_frame *frame,
+                        const struct task *task)
+{
+    double x[TASK_LENGTHS_MAX] = {frame->across.least, frame->across.most};
+    double y[TASK_LENGTHS_MAX] = {task_chance(task, 0), task_chance(task, 0)};
+    size_t count = 2;
+
+    for (uint32_t i = 0; i < task->test_length_count; i++) {
+        x[i] = task->test_lengths[i];
+        y[i] = task_chance(task, task->test_lengths[i]);
+        count = i + 1;
+    }
+    plot_line(canvas, frame, x, y, count, &chance_style);
+}
+
+/* Of the lengths that were learned a ground of its own. */
+static void draw_learned(const struct canvas *canvas, const struct plot_frame *frame,
+                         const struct task *task)
+{
+    const double x[] = {task->length_least, task->length_most};
+    const double low[] = {frame->down.least, frame->down.least};
+    const double high[] = {frame->down.most, frame->down.most};
+
+    plot_band(canvas, frame, x, low, high, 2, &(struct plot_style){0x999999, 1.0, 0.0, 0.22});
+    canvas_colour(canvas, COLOUR_TEXT);
+    canvas_text(canvas, plot_x(frame, 0.5 * (x[0] + x[1])), frame->y - 8.0, ALIGN_MIDDLE,
+                TEXT_SMALL, "learned");
+    canvas_text(canvas, plot_x(frame, 0.5 * (x[1] + frame->across.most)), frame->y - 8.0,
+                ALIGN_MIDDLE, TEXT_SMALL, "places never seen");
+}
+
+static void draw_accuracies(const struct experiment *experiment, const struct canvas *canvas,
+                            double x, enum task_kind kind)
+{
+    const struct task *task = task_of(kind);
+    const struct trial *trials = experiment_trials(experiment, kind, STAGE_NONE);
+    const bool by_length = task->test_length_count > 0;
+    struct plot_frame frame = frame_at(x, second_row);
+
+    frame.across = (struct plot_axis){
+        .least = by_length ? (double)task->test_lengths[0] : 0.0,
+        .most = by_length ? (double)task->test_lengths[task->test_length_count - 1]
+                          : (double)trials->steps,
+        .ticks = 5,
+        .whole = true,
+        .label = by_length ? "tokens of a sequence" : "steps"};
+    frame.down = (struct plot_axis){
+        .least = 0.0, .most = 1.02, .ticks = 5, .label = "answers that are right"};
+    if (by_length)
+        draw_learned(canvas, &frame, task);
+    plot_grid(canvas, &frame);
+    draw_chance(canvas, &frame, task);
+    draw_curves(experiment, canvas, &frame, kind, by_length ? NUMBER_BY_LENGTH : NUMBER_TEST);
+    plot_axes(canvas, &frame);
+}
+
+static void draw_keys(const struct canvas *canvas)
+{
+    double x = column_left;
+
+    for (int positions = 0; positions < STAGE_KINDS; positions++) {
+        const struct plot_style style = style_of(positions);
+
+        x = plot_key(canvas, x, 98.0, &style,
+                     stage_positions_name((enum stage_positions)positions));
+    }
+    plot_key(canvas, x, 98.0, &chance_style, "best guess without order");
+}
+
+static void say(const struct experiment *experiment, struct view *view)
+{
+    char digest[TRIAL_DIGEST_SIZE];
+
+    experiment_digest(experiment, digest);
+    view_say(view,
+             "Lines: mean over %" PRIu32
+             " seed%s; bands: from the worst to the best of them. The same "
+             "bits on every machine and device, digest %s.",
+             experiment->settings.seeds, experiment->settings.seeds == 1 ? "" : "s", digest);
+}
+
+posemb_status experiment_picture_check(const char *path, posemb_error *error)
+{
+    file_output output;
+    const posemb_status status = file_output_begin(path, &output, error);
+
+    if (status == POSEMB_OK)
+        file_output_abandon(&output);
+    return status;
+}
+
+posemb_status experiment_picture(const struct experiment *experiment, const char *path,
+                                 posemb_error *error)
+{
+    struct view view = {.numbers = NULL};
+    double x = column_left;
+    posemb_status status = view_begin(
+        &view, "What positions change",
+        "Transformer encoders, 2 blocks of 32 channels, trained without and with positions", 790.0,
+        error);
+
+    if (status == POSEMB_OK) {
+        draw_keys(&view.canvas);
+        for (int kind = 0; kind < TASKS; kind++) {
+            if (!experiment->settings.tasks[kind])
+                continue;
+            canvas_colour(&view.canvas, COLOUR_TEXT);
+            canvas_title(&view.canvas, x, first_row - 24.0, TEXT_NORMAL,
+                         task_of((enum task_kind)kind)->title);
+            draw_losses(experiment, &view.canvas, x, (enum task_kind)kind);
+            draw_accuracies(experiment, &view.canvas, x, (enum task_kind)kind);
+            x += column_step;
+        }
+        say(experiment, &view);
+        view_end(&view);
+        status = canvas_write(&view.canvas, path, error);
+    }
+    view_free(&view);
+    return status;
+}

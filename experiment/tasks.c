@@ -69,7 +69,7 @@ static const struct task tasks[TASKS] = {
                        .steps = 300},
     [TASK_LENGTH] =
         {.name = "length",
-         .title = "3 places before, in longer sequences?",
+         .title = "3 before, in longer sequences?",
          .question = "which token stood 3 places before, learned from sequences of 8 to 16 tokens",
          .vocab = LETTERS,
          .classes = LETTERS,
@@ -182,6 +182,11 @@ void task_show_sentence(const struct batch *batch, uint32_t s, char *text, size_
     for (uint32_t t = batch->starts[s]; t < batch->starts[s + 1] && used < size; t++)
         used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "",
                                  words[batch->ids[t]]);
+}
+
+const char *task_show_answer(uint32_t answer)
+{
+    return words[WORD_NOUN + answer];
 }
 
 /* ---- Which token stood k places before */

@@ -45,7 +45,8 @@ void task_test(const struct task *task, struct random *random, uint32_t length,
 /* How often the best guess is right that knows the tokens of a sequence, but not their order. */
 double task_chance(const struct task *task, uint32_t length);
 
-/* The words of sequence `s`, for people; only of TASK_WHO, where `text` gets its question too. */
+/* Of TASK_WHO: the words of sequence `s`, question and all, and of a class. */
 void task_show_sentence(const struct batch *batch, uint32_t s, char *text, size_t size);
+const char *task_show_answer(uint32_t answer);
 
 #endif

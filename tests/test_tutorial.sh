@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test_tutorial.sh BUILD_FOLDER SOURCE_FOLDER: every command of docs/tutorial.md works as printed, one
 # after the other, and prints what stands under it; so do the commands of README.md that make its
-# pictures. Every picture of both pages has the size that a command there gives it today.
+# pictures, and its numbers of posemb experiment are those of the tutorial's. Every picture of both
+# pages has the size that a command there gives it today.
 set -eu
 build=$(cd "$1" && pwd)
 source=$(cd "$2" && pwd)
@@ -36,6 +37,7 @@ for block in blocks/*.sh; do
     if ! bash -eu "$block" >output 2>&1; then
         fail "$(cat "$block"): $(tail -n 3 output)"
     fi
+    if grep -q '^build/posemb experiment ' "$block"; then cp output experiment.output; fi
     ran=$((ran + $(grep -c '^build/posemb ' "$block")))
     text=${block%.sh}.text
     [ -f "$text" ] || continue
@@ -43,6 +45,14 @@ for block in blocks/*.sh; do
         grep -qF -e "$line" output || fail "$(head -n 1 "$block"): it does not print \"$line\""
     done <"$text"
 done
+# README.md's numbers of the experiment.
+awk '/^## / { on = /^## What positions change$/ } /^```/ { inside = on && /^```text$/; next } inside && NF' \
+    "$source/README.md" >blocks/experiment.readme
+[ "$(wc -l <blocks/experiment.readme)" -ge 20 ] || fail "README.md has few numbers of the experiment"
+while IFS= read -r line; do
+    grep -qF -e "$line" experiment.output || fail "posemb experiment does not print README.md's \"$line\""
+done <blocks/experiment.readme
+
 [ "$ran" -ge 10 ] || fail "docs/tutorial.md has only $ran commands"
 wanted=$(grep -c '^build/posemb ' "$source/docs/tutorial.md")
 [ "$ran" -eq $((wanted + $(wc -l <blocks/readme.sh))) ] || fail "a command is outside its block"

@@ -12,8 +12,9 @@
 enum { POINTS_MAX = TRIAL_TESTS_MAX };
 
 static const double column_left = 84.0;
-static const double column_step = 392.0;
-static const double plot_width = 290.0;
+static const double columns_width =
+    1176.0; /* of all tasks that there are, and what is between them */
+static const double column_gap = 102.0;
 static const double plot_height = 230.0;
 static const double first_row = 168.0;
 static const double second_row = 488.0;
@@ -93,17 +94,29 @@ static double highest_loss(const struct experiment *experiment, enum task_kind k
     return most;
 }
 
-static struct plot_frame frame_at(double x, double y)
+static double column_step(const struct experiment *experiment)
 {
-    return (struct plot_frame){
-        .x = x, .y = y, .width = plot_width, .height = plot_height, .upwards = true};
+    int tasks = 0;
+
+    for (int i = 0; i < TASKS; i++)
+        tasks += experiment->settings.tasks[i];
+    return columns_width / tasks;
+}
+
+static struct plot_frame frame_at(const struct experiment *experiment, double x, double y)
+{
+    return (struct plot_frame){.x = x,
+                               .y = y,
+                               .width = column_step(experiment) - column_gap,
+                               .height = plot_height,
+                               .upwards = true};
 }
 
 static void draw_losses(const struct experiment *experiment, const struct canvas *canvas, double x,
                         enum task_kind kind)
 {
     const struct trial *trials = experiment_trials(experiment, kind, STAGE_NONE);
-    struct plot_frame frame = frame_at(x, first_row);
+    struct plot_frame frame = frame_at(experiment, x, first_row);
 
     frame.across = (struct plot_axis){
         .most = (double)trials->steps, .ticks = 5, .whole = true, .label = "steps"};
@@ -152,7 +165,7 @@ static void draw_accuracies(const struct experiment *experiment, const struct ca
     const struct task *task = task_of(kind);
     const struct trial *trials = experiment_trials(experiment, kind, STAGE_NONE);
     const bool by_length = task->test_length_count > 0;
-    struct plot_frame frame = frame_at(x, second_row);
+    struct plot_frame frame = frame_at(experiment, x, second_row);
 
     frame.across = (struct plot_axis){
         .least = by_length ? (double)task->test_lengths[0] : 0.0,
@@ -213,7 +226,7 @@ posemb_status experiment_picture(const struct experiment *experiment, const char
     double x = column_left;
     posemb_status status = view_begin(
         &view, "What positions change",
-        "Transformer encoders, 2 blocks of 32 channels, trained without and with positions", 790.0,
+        "Transformer encoders, 2 blocks of 32 channels, trained without and with positions", 802.0,
         error);
 
     if (status == POSEMB_OK) {
@@ -226,7 +239,7 @@ posemb_status experiment_picture(const struct experiment *experiment, const char
                          task_of((enum task_kind)kind)->title);
             draw_losses(experiment, &view.canvas, x, (enum task_kind)kind);
             draw_accuracies(experiment, &view.canvas, x, (enum task_kind)kind);
-            x += column_step;
+            x += column_step(experiment);
         }
         say(experiment, &view);
         view_end(&view);

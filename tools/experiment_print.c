@@ -4,10 +4,29 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Two sentences of the same words, and their answers. */
+static void print_twins(const struct task *task)
+{
+    struct random random = random_stream(0, 4);
+    struct batch batch;
+    char text[160];
+
+    if (task->distance || batch_create(task, &batch, NULL) != POSEMB_OK)
+        return;
+    task_test(task, &random, 0, &batch);
+    for (uint32_t s = 0; s < 2; s++) {
+        task_show_sentence(&batch, s, text, sizeof text);
+        printf("    %s? %s\n", text, task_show_answer(batch.answers[s]));
+    }
+    batch_free(&batch);
+}
+
 static void print_head(const struct task *task)
 {
-    printf("\n%s\n  %s\n\n  %-24s %16s %8s %8s %14s %12s %20s\n", task->title, task->question,
-           "positions", "right, %", "least", "most", "95 % in steps", "parameters", "of positions");
+    printf("\n%s\n  %s\n", task->title, task->question);
+    print_twins(task);
+    printf("\n  %-24s %16s %8s %8s %14s %12s %20s\n", "positions", "right, %", "least", "most",
+           "95 % in steps", "parameters", "of positions");
 }
 
 /* A kind of positions at the tokens that the task was learned with. */
@@ -34,6 +53,12 @@ static void print_row(const struct experiment *experiment, const struct trial *t
            trials->parameters, bytes);
 }
 
+/* Before a number without a deviation, in the columns of those with one. */
+static const char *cell_gap(uint32_t column)
+{
+    return column ? "        " : " ";
+}
+
 /* Sequences of other lengths. */
 static void print_lengths(const struct experiment *experiment, enum task_kind kind)
 {
@@ -43,7 +68,7 @@ static void print_lengths(const struct experiment *experiment, enum task_kind ki
            " tokens; beyond, of tokens at places that were never learned:\n  %-24s",
            task->length_least, task->length_most, "length");
     for (uint32_t i = 0; i < task->test_length_count; i++)
-        printf(" %5" PRIu32 "       ", task->test_lengths[i]);
+        printf("%s%5" PRIu32, cell_gap(i), task->test_lengths[i]);
     putchar('\n');
     for (int positions = 0; positions < STAGE_KINDS; positions++) {
         const struct trial *trials =
@@ -59,7 +84,7 @@ static void print_lengths(const struct experiment *experiment, enum task_kind ki
     }
     printf("  %-24s", "best guess without order");
     for (uint32_t i = 0; i < task->test_length_count; i++)
-        printf(" %5.1f       ", 100.0 * task_chance(task, task->test_lengths[i]));
+        printf("%s%5.1f", cell_gap(i), 100.0 * task_chance(task, task->test_lengths[i]));
     putchar('\n');
 }
 

@@ -49,14 +49,14 @@ struct encoder {
     float *x;      /* [tokens, D] the stream that every block adds to */
     float *normed; /* at the end */
     float *rstd;
-    float *asked;  /* [questions, D] */
-    float *scores; /* [questions, classes] */
-    float *grad;   /* [tokens, D] of the stream */
-    float *part;   /* [tokens, D] */
+    float *labelled; /* [label_count, D] */
+    float *scores;   /* [label_count, classes] */
+    float *grad;     /* [tokens, D] of the stream */
+    float *part;     /* [tokens, D] */
     float *part_grads[3];
     float *hidden_grad; /* [tokens, hidden] */
     float *scores_grad;
-    float *room;
+    float *scratch;
 };
 
 /* ---- Memory */
@@ -124,12 +124,13 @@ static size_t larger(size_t a, size_t b)
 }
 
 /* For linear_backward() of every layer, and for attention. */
-static size_t room_of(const struct encoder_shape *shape)
+static size_t scratch_of(const struct encoder_shape *shape)
 {
     const size_t in = larger(shape->dim, shape->hidden);
     const size_t out = larger(in, shape->classes);
 
-    return larger(shape->tokens_max * in + in * out, attention_room(shape->length_max, shape->dim));
+    return larger(shape->tokens_max * in + in * out,
+                  attention_scratch(shape->length_max, shape->dim));
 }
 
 static void carve_all(struct carver *carver, struct encoder *encoder)
@@ -149,7 +150,7 @@ static void carve_all(struct carver *carver, struct encoder *encoder)
     encoder->x = carve(carver, floats);
     encoder->normed = carve(carver, floats);
     encoder->rstd = carve(carver, shape->tokens_max);
-    encoder->asked = carve(carver, floats);
+    encoder->labelled = carve(carver, floats);
     encoder->scores = carve(carver, shape->tokens_max * shape->classes);
     encoder->grad = carve(carver, floats);
     encoder->part = carve(carver, floats);
@@ -157,7 +158,7 @@ static void carve_all(struct carver *carver, struct encoder *encoder)
         encoder->part_grads[i] = carve(carver, floats);
     encoder->hidden_grad = carve(carver, shape->tokens_max * shape->hidden);
     encoder->scores_grad = carve(carver, shape->tokens_max * shape->classes);
-    encoder->room = carve(carver, room_of(shape));
+    encoder->scratch = carve(carver, scratch_of(shape));
 }
 
 static void fill(struct linear linear, struct random *random, size_t in, size_t out)
@@ -238,7 +239,7 @@ static struct attention attention_of(const struct encoder *encoder, const struct
         .k = kept->k + *offset,
         .v = kept->v + *offset,
         .weights = kept->attention + (size_t)batch->starts[s] * shape->heads * shape->length_max,
-        .room = encoder->room,
+        .scratch = encoder->scratch,
     };
 }
 
@@ -301,7 +302,7 @@ static void block_forward(struct encoder *encoder, size_t index, const struct ba
     add(encoder->x, encoder->part, rows * dim);
 }
 
-int encoder_is_right(const struct encoder *encoder, const struct batch *batch, uint32_t i)
+bool encoder_is_right(const struct encoder *encoder, const struct batch *batch, uint32_t i)
 {
     const size_t classes = encoder->shape.classes;
     const float *scores = encoder->scores + i * classes;
@@ -310,7 +311,7 @@ int encoder_is_right(const struct encoder *encoder, const struct batch *batch, u
     for (size_t c = 1; c < classes; c++)
         if (scores[c] > scores[best])
             best = c;
-    return best == batch->answers[i];
+    return best == batch->labels[i];
 }
 
 uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows)
@@ -322,20 +323,20 @@ uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, con
     for (size_t i = 0; i < encoder->shape.blocks; i++)
         block_forward(encoder, i, batch);
     norm_forward(encoder->x, encoder->normed, encoder->rstd, batch->tokens, dim);
-    for (uint32_t i = 0; i < batch->questions; i++)
-        memcpy(encoder->asked + i * dim, encoder->normed + batch->asked[i] * dim,
+    for (uint32_t i = 0; i < batch->label_count; i++)
+        memcpy(encoder->labelled + i * dim, encoder->normed + batch->labelled[i] * dim,
                dim * sizeof *rows);
-    forward(encoder->asked, encoder->weights.classes, encoder->scores, batch->questions, dim,
+    forward(encoder->labelled, encoder->weights.classes, encoder->scores, batch->label_count, dim,
             encoder->shape.classes);
-    for (uint32_t i = 0; i < batch->questions; i++)
-        right += encoder_is_right(encoder, batch, i) != 0;
+    for (uint32_t i = 0; i < batch->label_count; i++)
+        right += encoder_is_right(encoder, batch, i);
     return right;
 }
 
 /* ---- Backward */
 
-/* Of one question: -log softmax(scores)[answer], and its gradient times `weight`. */
-static double cross_entropy(const float *scores, size_t classes, uint32_t answer, float weight,
+/* Of one label: -log softmax(scores)[label], and its gradient times `weight`. */
+static double cross_entropy(const float *scores, size_t classes, uint32_t label, float weight,
                             float *grad)
 {
     float most = scores[0];
@@ -348,14 +349,14 @@ static double cross_entropy(const float *scores, size_t classes, uint32_t answer
         sum += (double)grad[c];
     }
     for (size_t c = 0; c < classes; c++)
-        grad[c] = weight * (grad[c] / (float)sum - (c == answer ? 1.0f : 0.0f));
-    return log_from_one(sum) - (double)(scores[answer] - most);
+        grad[c] = weight * (grad[c] / (float)sum - (c == label ? 1.0f : 0.0f));
+    return log_from_one(sum) - (double)(scores[label] - most);
 }
 
 static void backward(struct encoder *encoder, const float *x, struct linear w, struct linear w_grad,
                      const float *y_grad, float *x_grad, size_t rows, size_t in, size_t out)
 {
-    linear_backward(x, w.matrix, y_grad, w_grad.matrix, w_grad.bias, x_grad, encoder->room, rows,
+    linear_backward(x, w.matrix, y_grad, w_grad.matrix, w_grad.bias, x_grad, encoder->scratch, rows,
                     in, out);
 }
 
@@ -390,25 +391,25 @@ double encoder_backward(struct encoder *encoder, const struct batch *batch, floa
 {
     const size_t dim = encoder->shape.dim;
     const size_t classes = encoder->shape.classes;
-    const float weight = 1.0f / (float)batch->questions;
+    const float weight = 1.0f / (float)batch->label_count;
     const size_t floats = batch->tokens * dim;
     double loss = 0.0;
 
     memset(encoder->grads, 0, encoder->count * sizeof *encoder->grads);
-    for (uint32_t i = 0; i < batch->questions; i++)
-        loss += cross_entropy(encoder->scores + i * classes, classes, batch->answers[i], weight,
+    for (uint32_t i = 0; i < batch->label_count; i++)
+        loss += cross_entropy(encoder->scores + i * classes, classes, batch->labels[i], weight,
                               encoder->scores_grad + i * classes);
-    backward(encoder, encoder->asked, encoder->weights.classes, encoder->weight_grads.classes,
-             encoder->scores_grad, encoder->part_grads[0], batch->questions, dim, classes);
+    backward(encoder, encoder->labelled, encoder->weights.classes, encoder->weight_grads.classes,
+             encoder->scores_grad, encoder->part_grads[0], batch->label_count, dim, classes);
     memset(encoder->part, 0, floats * sizeof *encoder->part);
-    for (uint32_t i = 0; i < batch->questions; i++)
-        add(encoder->part + batch->asked[i] * dim, encoder->part_grads[0] + i * dim, dim);
+    for (uint32_t i = 0; i < batch->label_count; i++)
+        add(encoder->part + batch->labelled[i] * dim, encoder->part_grads[0] + i * dim, dim);
     memset(encoder->grad, 0, floats * sizeof *encoder->grad);
     norm_backward(encoder->normed, encoder->rstd, encoder->part, encoder->grad, batch->tokens, dim);
     for (size_t i = encoder->shape.blocks; i-- > 0;)
         block_backward(encoder, i, batch);
     memcpy(rows_grad, encoder->grad, floats * sizeof *rows_grad);
-    return loss / batch->questions;
+    return loss / batch->label_count;
 }
 
 posemb_status encoder_update(struct encoder *encoder, uint64_t step, float learning_rate,

@@ -1,5 +1,5 @@
-/* A transformer encoder behind an embedding stage: rows in, a class for each token that is asked
- * about out. In every block, with norms before (Xiong et al. 2020):
+/* A transformer encoder behind an embedding stage: rows in, a class for each labelled token out. In
+ * every block, with norms before (Xiong et al. 2020):
  *
  *     x = x + attention(norm(x)) Wo + bo,  x = x + relu(norm(x) W1 + b1) W2 + b2;  at the end
  * norm(x) Wc + bc
@@ -10,6 +10,7 @@
 
 #include <posemb/posemb_train.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { ENCODER_BLOCKS_MAX = 4 };
@@ -24,15 +25,15 @@ struct encoder_shape {
     size_t length_max; /* of one sequence */
 };
 
-/* Sequences one after the other, and what is asked about them. */
+/* Sequences one after the other, and the classes that some of their tokens are to get. */
 struct batch {
     uint32_t sequences;
     uint32_t tokens;
-    uint32_t questions;
-    uint32_t *starts;  /* [sequences + 1] where each begins, and the end */
-    int32_t *ids;      /* [tokens] */
-    uint32_t *asked;   /* [questions] tokens */
-    uint32_t *answers; /* [questions] classes */
+    uint32_t label_count;
+    uint32_t *starts;   /* [sequences + 1] where each begins, and the end */
+    int32_t *ids;       /* [tokens] */
+    uint32_t *labelled; /* [label_count] tokens */
+    uint32_t *labels;   /* [label_count] their classes */
 };
 
 struct encoder;
@@ -42,14 +43,14 @@ posemb_status encoder_create(const struct encoder_shape *shape, uint64_t seed,
                              struct encoder **encoder, posemb_error *error);
 void encoder_free(struct encoder *encoder);
 
-/* rows: [tokens, D]. Returns how many questions it answers right; keeps what encoder_backward()
+/* rows: [tokens, D]. Returns how many labels it predicts; keeps what encoder_backward()
  * needs. */
 uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows);
 
-/* Whether it answers question `i` of the batch right. */
-int encoder_is_right(const struct encoder *encoder, const struct batch *batch, uint32_t i);
+/* Whether it predicts label `i` of the batch, after a forward. */
+bool encoder_is_right(const struct encoder *encoder, const struct batch *batch, uint32_t i);
 
-/* After a forward of that batch: the mean cross entropy of its answers. Sets the gradients of all
+/* After a forward of that batch: the mean cross entropy of its labels. Sets the gradients of all
  * weights, and of the rows. */
 double encoder_backward(struct encoder *encoder, const struct batch *batch, float *rows_grad);
 

@@ -91,6 +91,7 @@ static size_t list_trials(const struct experiment_settings *settings, struct tri
                 if (trials) {
                     trials[count].task = (enum task_kind)task;
                     trials[count].positions = (enum stage_positions)positions;
+                    trials[count].base = settings->base;
                     trials[count].seed = seed;
                     trials[count].steps =
                         settings->steps ? settings->steps : task_of((enum task_kind)task)->steps;
@@ -159,8 +160,8 @@ struct spread spread_of(const double *values, size_t count)
 static double number_of(const struct trial *trial, enum trial_number number, size_t index)
 {
     switch (number) {
-    case NUMBER_BY_LENGTH:
-        return trial->by_length[index];
+    case NUMBER_BY_PLACE:
+        return trial->by_place[index];
     case NUMBER_LOSS:
         return trial->losses[index];
     case NUMBER_TEST:
@@ -177,6 +178,17 @@ struct spread experiment_spread(const struct experiment *experiment, const struc
 
     for (uint32_t i = 0; i < experiment->settings.seeds; i++)
         values[i] = number_of(&trials[i], number, index);
+    return spread_of(values, experiment->settings.seeds);
+}
+
+struct spread experiment_spread_of_places(const struct experiment *experiment,
+                                          const struct trial *trials, uint32_t first, uint32_t last)
+{
+    double values[EXPERIMENT_SEEDS_MAX] = {0.0};
+
+    for (uint32_t i = 0; i < experiment->settings.seeds; i++)
+        for (uint32_t place = first; place <= last; place++)
+            values[i] += trials[i].by_place[place] / (last - first + 1);
     return spread_of(values, experiment->settings.seeds);
 }
 

@@ -12,6 +12,7 @@ struct experiment_settings {
     uint32_t seeds; /* 1, 2, ... of them */
     uint32_t steps; /* 0: those of each task */
     uint32_t threads;
+    double base;       /* of the sinusoids; POSEMB_BASE_MIN ... MAX */
     bool tasks[TASKS]; /* which of them */
     /* NULL, or called after each trial, by one thread at a time. */
     void (*progress)(void *context, const struct trial *trial, size_t done, size_t all);
@@ -44,13 +45,18 @@ struct spread {
 
 struct spread spread_of(const double *values, size_t count);
 
-/* What a trial has to say: the accuracy at the end, or of one of the task's test_lengths; loss or
+/* What a trial has to say: the accuracy at the end, or at a place of the long sequences; loss or
  * accuracy after (index + 1) * TRIAL_STRIDE steps. */
-enum trial_number { NUMBER_ACCURACY, NUMBER_BY_LENGTH, NUMBER_LOSS, NUMBER_TEST };
+enum trial_number { NUMBER_ACCURACY, NUMBER_BY_PLACE, NUMBER_LOSS, NUMBER_TEST };
 
 /* Over the seeds. */
 struct spread experiment_spread(const struct experiment *experiment, const struct trial *trials,
                                 enum trial_number number, size_t index);
+
+/* Of the mean accuracy at some places of the long sequences. */
+struct spread experiment_spread_of_places(const struct experiment *experiment,
+                                          const struct trial *trials, uint32_t first,
+                                          uint32_t last);
 
 /* The median of the steps, seeds that never reach 95 % being last; 0: it is one of those.
  * `reached`: how many are not. */

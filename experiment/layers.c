@@ -38,7 +38,8 @@ void multiply_add(struct matrix a, struct matrix b, struct matrix c, size_t rows
     }
 }
 
-void transpose(struct matrix from, struct matrix to, size_t rows, size_t columns)
+/* to[columns, rows] = the transpose of from[rows, columns]. */
+static void transpose(struct matrix from, struct matrix to, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
@@ -56,11 +57,11 @@ void linear_forward(const float *x, const float *w, const float *bias, float *y,
 }
 
 void linear_backward(const float *x, const float *w, const float *y_grad, float *w_grad,
-                     float *bias_grad, float *x_grad, float *room, size_t rows, size_t in,
+                     float *bias_grad, float *x_grad, float *scratch, size_t rows, size_t in,
                      size_t out)
 {
-    float *x_transposed = room;
-    float *w_transposed = room + rows * in;
+    float *x_transposed = scratch;
+    float *w_transposed = scratch + rows * in;
 
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < out; j++)
@@ -129,7 +130,8 @@ void relu_backward(const float *y, float *grad, size_t count)
         grad[i] = y[i] > 0.0f ? grad[i] : 0.0f;
 }
 
-void softmax(struct matrix x, size_t rows, size_t columns)
+/* Each row becomes exp(row) / sum, in place. */
+static void softmax(struct matrix x, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++) {
         float *row = x.values + i * x.stride;
@@ -149,7 +151,7 @@ void softmax(struct matrix x, size_t rows, size_t columns)
 
 /* ---- Attention */
 
-size_t attention_room(size_t length, size_t dim)
+size_t attention_scratch(size_t length, size_t dim)
 {
     return length * (dim + 2 * length);
 }
@@ -159,7 +161,7 @@ void attention_forward(const struct attention *at, float *mix)
     const size_t length = at->length;
     const size_t width = at->dim / at->heads;
     const float factor = 1.0f / sqrtf((float)width);
-    const struct matrix k_transposed = matrix(at->room, length);
+    const struct matrix k_transposed = matrix(at->scratch, length);
 
     memset(mix, 0, length * at->dim * sizeof *mix);
     for (size_t head = 0; head < at->heads; head++) {
@@ -200,7 +202,7 @@ void attention_backward(const struct attention *at, const float *mix_grad, float
     const size_t dim = at->dim;
     const size_t width = dim / at->heads;
     const float factor = 1.0f / sqrtf((float)width);
-    float *grad = at->room; /* of the weights, then of the scores */
+    float *grad = at->scratch; /* of the weights, then of the scores */
     const struct matrix turned =
         matrix(grad + length * length, length); /* [length or width, length] */
 

@@ -17,17 +17,14 @@ struct matrix {
 void multiply_add(struct matrix a, struct matrix b, struct matrix c, size_t rows, size_t inner,
                   size_t columns);
 
-/* to[columns, rows] = the transpose of from[rows, columns]. */
-void transpose(struct matrix from, struct matrix to, size_t rows, size_t columns);
-
 /* y = x w + bias: x [rows, in], w [in, out], bias [out], y [rows, out]. */
 void linear_forward(const float *x, const float *w, const float *bias, float *y, size_t rows,
                     size_t in, size_t out);
 
-/* From the gradient of y, adds those of w and bias, and writes that of x. `room`: rows * in + in *
- * out floats. */
+/* From the gradient of y, adds those of w and bias, and writes that of x. `scratch`: rows * in + in
+ * * out floats. */
 void linear_backward(const float *x, const float *w, const float *y_grad, float *w_grad,
-                     float *bias_grad, float *x_grad, float *room, size_t rows, size_t in,
+                     float *bias_grad, float *x_grad, float *scratch, size_t rows, size_t in,
                      size_t out);
 
 /* y = (x - mean) / sqrt(variance + 1e-5) of each row, without gamma and beta: the matrix that comes
@@ -42,9 +39,6 @@ void norm_backward(const float *y, const float *rstd, const float *y_grad, float
 void relu_forward(float *x, size_t count);
 void relu_backward(const float *y, float *grad, size_t count);
 
-/* Each row becomes exp(row) / sum, in place. */
-void softmax(struct matrix x, size_t rows, size_t columns);
-
 /* One sequence, all heads: mix = softmax(q k^T / sqrt(D / heads)) v, with the channels D cut up
  * among the heads. q, k, v, mix and their gradients are [length, D] of their own stride; `weights`
  * keeps [heads, length, length]. */
@@ -56,10 +50,10 @@ struct attention {
     float *k;
     float *v;
     float *weights;
-    float *room; /* attention_room() floats */
+    float *scratch; /* attention_scratch() floats */
 };
 
-size_t attention_room(size_t length, size_t dim);
+size_t attention_scratch(size_t length, size_t dim);
 void attention_forward(const struct attention *at, float *mix);
 
 /* Writes the gradients of q, k and v. */

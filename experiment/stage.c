@@ -56,6 +56,8 @@ static posemb_desc describe(const struct stage_shape *shape)
                         .norm = POSEMB_NORM_LAYER,
                         .token_scale = sqrtf((float)shape->dim)};
 
+    if (desc.position_kind == POSEMB_SINUSOIDAL)
+        desc.base = shape->base;
     if (desc.position_kind != POSEMB_NO_POSITION)
         desc.positions = POSEMB_POSITIONS_RAGGED;
     return desc;
@@ -123,7 +125,7 @@ static posemb_status read_memory(const struct stage *stage, const struct memory 
 static posemb_status compute_sinusoids(const struct stage_shape *shape, float *values,
                                        posemb_error *error)
 {
-    const posemb_desc desc = {.dim = shape->dim, .operation = POSEMB_TABLE};
+    const posemb_desc desc = {.dim = shape->dim, .operation = POSEMB_TABLE, .base = shape->base};
     const posemb_host_args args = {.shape = {.batch = 1, .length = shape->position_rows},
                                    .out = values};
 
@@ -443,7 +445,7 @@ posemb_status stage_forward(struct stage *stage, const struct batch *batch, floa
     }
     if (status == POSEMB_OK)
         status = read_memory(stage, &buffers[OUT], rows,
-                             batch->tokens * stage->shape.dim * sizeof *rows, error);
+                             (size_t)batch->tokens * stage->shape.dim * sizeof *rows, error);
     return status;
 }
 
@@ -489,7 +491,7 @@ posemb_status stage_learn(struct stage *stage, const struct batch *batch, const 
 {
     posemb_status status =
         write_memory(stage, &stage->buffers[OUT_GRAD], rows_grad,
-                     batch->tokens * stage->shape.dim * sizeof *rows_grad, error);
+                     (size_t)batch->tokens * stage->shape.dim * sizeof *rows_grad, error);
 
     if (status == POSEMB_OK)
         status = run_backward(stage, batch, error);

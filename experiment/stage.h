@@ -24,6 +24,7 @@ struct stage_shape {
     uint32_t position_rows; /* longest sequence */
     uint32_t tokens_max;
     enum stage_positions positions;
+    double base; /* of the sinusoids */
 };
 
 struct stage;

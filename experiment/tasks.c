@@ -15,6 +15,12 @@ static const char *const words[] = {
     "fox", "hen",   "boy",   "girl",      "king",  "queen", "farmer", "knight", "chased",
     "met", "found", "heard", "old",       "small", "quick", "brown"};
 
+/* How far before: numbers that titles have too. */
+#define DISTANCE        4
+#define LONG_DISTANCE   3
+#define TEXT_OF(number) #number
+#define TEXT(macro)     TEXT_OF(macro)
+
 enum {
     WORD_THE,
     WORD_WAS,
@@ -48,38 +54,38 @@ struct sentence {
 static const struct task tasks[TASKS] = {
     [TASK_WHO] = {.name = "who",
                   .title = "Who chases whom?",
-                  .question =
+                  .summary =
                       "who did it, or to whom, in active and passive sentences of one grammar",
                   .vocab = WORDS,
                   .classes = NOUNS,
-                  .length_least = 7,
-                  .length_most = SENTENCE_MAX,
+                  .train_length_least = 7,
+                  .train_length_most = SENTENCE_MAX,
                   .sequences = 32,
                   .steps = 800},
     [TASK_DISTANCE] = {.name = "distance",
-                       .title = "Which token stood 4 places before?",
-                       .question =
-                           "at every place of 16 different tokens, which one stood 4 before",
+                       .title = "Which token stood " TEXT(DISTANCE) " places before?",
+                       .summary = "at every place of 16 different tokens, which one stood " TEXT(
+                           DISTANCE) " before",
                        .vocab = LETTERS,
                        .classes = LETTERS,
-                       .length_least = 16,
-                       .length_most = 16,
-                       .distance = 4,
+                       .train_length_least = 16,
+                       .train_length_most = 16,
+                       .distance = DISTANCE,
                        .sequences = 24,
                        .steps = 300},
     [TASK_LENGTH] =
         {.name = "length",
-         .title = "3 before, in longer sequences?",
-         .question = "which token stood 3 places before, learned from sequences of 8 to 16 tokens",
+         .title = TEXT(LONG_DISTANCE) " before, in longer sequences?",
+         .summary = "which token stood " TEXT(
+             LONG_DISTANCE) " places before, trained with 8 to 16 tokens, tested with 32 too",
          .vocab = LETTERS,
          .classes = LETTERS,
-         .length_least = 8,
-         .length_most = 16,
-         .distance = 3,
+         .train_length_least = 8,
+         .train_length_most = 16,
+         .distance = LONG_DISTANCE,
          .sequences = 32,
          .steps = 300,
-         .test_length_count = 8,
-         .test_lengths = {8, 16, 18, 20, 22, 24, 28, 32}},
+         .long_length = TASK_PLACES_MAX},
 };
 
 const struct task *task_of(enum task_kind kind)
@@ -91,7 +97,7 @@ static void begin(struct batch *batch)
 {
     batch->sequences = 0;
     batch->tokens = 0;
-    batch->questions = 0;
+    batch->label_count = 0;
 }
 
 static void add_word(struct batch *batch, uint32_t word)
@@ -99,10 +105,10 @@ static void add_word(struct batch *batch, uint32_t word)
     batch->ids[batch->tokens++] = (int32_t)word;
 }
 
-static void ask(struct batch *batch, uint32_t token, uint32_t answer)
+static void add_label(struct batch *batch, uint32_t token, uint32_t label)
 {
-    batch->asked[batch->questions] = token;
-    batch->answers[batch->questions++] = answer;
+    batch->labelled[batch->label_count] = token;
+    batch->labels[batch->label_count++] = label;
 }
 
 static void end_sequence(struct batch *batch)
@@ -155,7 +161,7 @@ static void add_sentence(struct batch *batch, const struct sentence *sentence)
     add_noun(batch, sentence, 1);
     add_word(batch, WORD_STOP);
     add_word(batch, sentence->whom ? WORD_WHOM : WORD_WHO);
-    ask(batch, batch->tokens - 1, sentence->nouns[sentence->passive != sentence->whom]);
+    add_label(batch, batch->tokens - 1, sentence->nouns[sentence->passive != sentence->whom]);
     end_sequence(batch);
 }
 
@@ -184,17 +190,17 @@ void task_show_sentence(const struct batch *batch, uint32_t s, char *text, size_
                                  words[batch->ids[t]]);
 }
 
-const char *task_show_answer(uint32_t answer)
+const char *task_show_class(uint32_t class_index)
 {
-    return words[WORD_NOUN + answer];
+    return words[WORD_NOUN + class_index];
 }
 
 /* ---- Which token stood k places before */
 
-/* `length` different letters, of each of which from place `first` on is asked what stood before it.
- */
+/* `length` different letters, of each of which but the first ones the label is what stood before
+ * it. */
 static void add_letters(struct batch *batch, const struct task *task, struct random *random,
-                        uint32_t length, uint32_t first)
+                        uint32_t length)
 {
     const uint32_t start = batch->tokens;
     uint32_t letters[LETTERS];
@@ -208,8 +214,8 @@ static void add_letters(struct batch *batch, const struct task *task, struct ran
         letters[other] = letters[i];
         letters[i] = letter;
         add_word(batch, letter);
-        if (i >= first)
-            ask(batch, start + i, letters[i - task->distance]);
+        if (i >= task->distance)
+            add_label(batch, start + i, letters[i - task->distance]);
     }
     end_sequence(batch);
 }
@@ -218,16 +224,13 @@ static void add_letters(struct batch *batch, const struct task *task, struct ran
 
 uint32_t task_length_max(const struct task *task)
 {
-    uint32_t most = task->length_most;
-
-    for (uint32_t i = 0; i < task->test_length_count; i++)
-        most = task->test_lengths[i] > most ? task->test_lengths[i] : most;
-    return most;
+    return task->long_length > task->train_length_most ? task->long_length
+                                                       : task->train_length_most;
 }
 
 uint32_t task_tokens_max(const struct task *task)
 {
-    return task->sequences * task->length_most;
+    return task->sequences * task->train_length_most;
 }
 
 posemb_status batch_create(const struct task *task, struct batch *batch, posemb_error *error)
@@ -237,9 +240,9 @@ posemb_status batch_create(const struct task *task, struct batch *batch, posemb_
     memset(batch, 0, sizeof *batch);
     batch->starts = calloc(tokens + 1, sizeof *batch->starts);
     batch->ids = calloc(tokens, sizeof *batch->ids);
-    batch->asked = calloc(tokens, sizeof *batch->asked);
-    batch->answers = calloc(tokens, sizeof *batch->answers);
-    if (batch->starts && batch->ids && batch->asked && batch->answers)
+    batch->labelled = calloc(tokens, sizeof *batch->labelled);
+    batch->labels = calloc(tokens, sizeof *batch->labels);
+    if (batch->starts && batch->ids && batch->labelled && batch->labels)
         return POSEMB_OK;
     batch_free(batch);
     return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for %zu tokens", tokens);
@@ -249,20 +252,20 @@ void batch_free(struct batch *batch)
 {
     free(batch->starts);
     free(batch->ids);
-    free(batch->asked);
-    free(batch->answers);
+    free(batch->labelled);
+    free(batch->labels);
     memset(batch, 0, sizeof *batch);
 }
 
 void task_train(const struct task *task, struct random *random, struct batch *batch)
 {
-    const uint32_t lengths = task->length_most - task->length_least + 1;
+    const uint32_t lengths = task->train_length_most - task->train_length_least + 1;
 
     begin(batch);
     for (uint32_t s = 0; s < task->sequences; s++) {
         if (task->distance) {
-            add_letters(batch, task, random, task->length_least + random_below(random, lengths),
-                        task->distance);
+            add_letters(batch, task, random,
+                        task->train_length_least + random_below(random, lengths));
         } else {
             const struct sentence sentence = make_sentence(random, false);
 
@@ -273,13 +276,12 @@ void task_train(const struct task *task, struct random *random, struct batch *ba
 
 void task_test(const struct task *task, struct random *random, uint32_t length, struct batch *batch)
 {
-    const uint32_t long_enough = length ? length : task->length_most;
-    const uint32_t first = length > task->length_most ? task->length_most : task->distance;
+    const uint32_t most = (task->distance ? 1 : 2) * length;
 
     begin(batch);
-    while (batch->tokens + (task->distance ? 1 : 2) * long_enough <= task_tokens_max(task)) {
+    while (batch->tokens + most <= task_tokens_max(task)) {
         if (task->distance)
-            add_letters(batch, task, random, long_enough, first);
+            add_letters(batch, task, random, length);
         else
             add_twins(batch, make_sentence(random, true));
     }
@@ -287,5 +289,5 @@ void task_test(const struct task *task, struct random *random, uint32_t length, 
 
 double task_chance(const struct task *task, uint32_t length)
 {
-    return task->distance ? 1.0 / ((length ? length : task->length_most) - 1) : 0.5;
+    return task->distance ? 1.0 / (length - 1) : 0.5;
 }

@@ -7,26 +7,27 @@
 
 enum task_kind { TASK_WHO, TASK_DISTANCE, TASK_LENGTH, TASKS };
 
-enum { TASK_LENGTHS_MAX = 8 };
+enum { TASK_PLACES_MAX = 32 };
 
 struct task {
     const char *name;
     const char *title;
-    const char *question; /* in a sentence */
+    const char *summary;
     uint32_t vocab;
     uint32_t classes;
-    uint32_t length_least; /* of sequences to learn from */
-    uint32_t length_most;
-    uint32_t distance;  /* how far before a token its answer stands; 0: another task */
-    uint32_t sequences; /* of a batch to learn from */
+    uint32_t train_length_least;
+    uint32_t train_length_most;
+    uint32_t distance;  /* the label of a token is the one that stood so many places before; 0:
+                           another task */
+    uint32_t sequences; /* of a batch to train with */
     uint32_t steps;
-    uint32_t test_length_count; /* 0: the sequences to test with are as those to learn from */
-    uint32_t test_lengths[TASK_LENGTHS_MAX];
+    uint32_t long_length; /* of sequences that are only tested, up to TASK_PLACES_MAX; 0: there are
+                             none */
 };
 
 const struct task *task_of(enum task_kind kind);
 
-/* The longest sequence, and the most tokens of a batch, to learn from or to test with. */
+/* The longest sequence, and the most tokens of a batch. */
 uint32_t task_length_max(const struct task *task);
 uint32_t task_tokens_max(const struct task *task);
 
@@ -34,11 +35,10 @@ uint32_t task_tokens_max(const struct task *task);
 posemb_status batch_create(const struct task *task, struct batch *batch, posemb_error *error);
 void batch_free(struct batch *batch);
 
-/* A batch to learn from. */
 void task_train(const struct task *task, struct random *random, struct batch *batch);
 
-/* A batch to test with, of sequences that cannot be among those to learn from, or hardly; `length`
- * is one of test_lengths, else 0. */
+/* A batch to test with: sentences that cannot be among those to train with, other sequences that
+ * hardly are; `length` is train_length_most or long_length. */
 void task_test(const struct task *task, struct random *random, uint32_t length,
                struct batch *batch);
 
@@ -47,6 +47,6 @@ double task_chance(const struct task *task, uint32_t length);
 
 /* Of TASK_WHO: the words of sequence `s`, question and all, and of a class. */
 void task_show_sentence(const struct batch *batch, uint32_t s, char *text, size_t size);
-const char *task_show_answer(uint32_t answer);
+const char *task_show_class(uint32_t class_index);
 
 #endif

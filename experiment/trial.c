@@ -48,7 +48,8 @@ static posemb_status learner_create(posemb_session *session, const struct trial 
                                       .vocab = task->vocab,
                                       .position_rows = task_length_max(task),
                                       .tokens_max = task_tokens_max(task),
-                                      .positions = trial->positions};
+                                      .positions = trial->positions,
+                                      .base = trial->base};
     const struct encoder_shape encoder = {.dim = TRIAL_DIM,
                                           .heads = TRIAL_HEADS,
                                           .hidden = TRIAL_HIDDEN,
@@ -94,35 +95,74 @@ static posemb_status learn(struct learner *learner, struct random *random, uint3
 
 /* ---- Testing */
 
-/* The part of the questions of some batches that is answered right. */
+/* What was predicted of some batches. */
+struct score {
+    uint64_t labels[TASK_PLACES_MAX]; /* at each place of their sequences */
+    uint64_t right[TASK_PLACES_MAX];
+};
+
+static void add_score(const struct learner *learner, struct score *score)
+{
+    const struct batch *batch = &learner->batch;
+    uint32_t sequence = 0;
+
+    for (uint32_t i = 0; i < batch->label_count; i++) {
+        while (batch->labelled[i] >= batch->starts[sequence + 1])
+            sequence++;
+        const uint32_t place = batch->labelled[i] - batch->starts[sequence];
+
+        score->labels[place]++;
+        score->right[place] += encoder_is_right(learner->encoder, batch, i);
+    }
+}
+
 static posemb_status test(struct learner *learner, uint32_t length, uint32_t batches,
-                          double *accuracy, posemb_error *error)
+                          struct score *score, posemb_error *error)
 {
     struct random random = random_stream(length, PURPOSE_TEST);
-    uint64_t right = 0;
-    uint64_t questions = 0;
+    posemb_status status = POSEMB_OK;
 
-    for (uint32_t i = 0; i < batches; i++) {
-        posemb_status status;
-
+    memset(score, 0, sizeof *score);
+    for (uint32_t i = 0; status == POSEMB_OK && i < batches; i++) {
         task_test(learner->task, &random, length, &learner->batch);
         status = stage_forward(learner->stage, &learner->batch, learner->rows, error);
         if (status != POSEMB_OK)
-            return status;
-        right += encoder_forward(learner->encoder, &learner->batch, learner->rows);
-        questions += learner->batch.questions;
+            break;
+        encoder_forward(learner->encoder, &learner->batch, learner->rows);
+        add_score(learner, score);
     }
-    *accuracy = (double)right / (double)questions;
-    return POSEMB_OK;
+    return status;
+}
+
+static posemb_status test_accuracy(struct learner *learner, uint32_t batches, double *accuracy,
+                                   posemb_error *error)
+{
+    struct score score;
+    uint64_t labels = 0;
+    uint64_t right = 0;
+    const posemb_status status =
+        test(learner, learner->task->train_length_most, batches, &score, error);
+
+    for (uint32_t place = 0; place < TASK_PLACES_MAX; place++) {
+        labels += score.labels[place];
+        right += score.right[place];
+    }
+    if (status == POSEMB_OK)
+        *accuracy = (double)right / (double)labels;
+    return status;
 }
 
 static posemb_status test_at_end(struct learner *learner, struct trial *trial, posemb_error *error)
 {
-    posemb_status status = test(learner, 0, TRIAL_LAST_TESTS, &trial->accuracy, error);
+    const struct task *task = learner->task;
+    struct score score;
+    posemb_status status = test_accuracy(learner, TRIAL_LAST_TESTS, &trial->accuracy, error);
 
-    for (uint32_t i = 0; status == POSEMB_OK && i < learner->task->test_length_count; i++)
-        status = test(learner, learner->task->test_lengths[i], TRIAL_LAST_TESTS,
-                      &trial->by_length[i], error);
+    if (status != POSEMB_OK || task->long_length == 0)
+        return status;
+    status = test(learner, task->long_length, TRIAL_LAST_TESTS, &score, error);
+    for (uint32_t place = task->distance; status == POSEMB_OK && place < task->long_length; place++)
+        trial->by_place[place] = (double)score.right[place] / (double)score.labels[place];
     return status;
 }
 
@@ -173,7 +213,7 @@ static posemb_status run(struct learner *learner, struct trial *trial, posemb_er
             continue;
         trial->losses[tests - 1] = sum / TRIAL_STRIDE;
         sum = 0.0;
-        status = test(learner, 0, TRIAL_TESTS, &trial->accuracies[tests - 1], error);
+        status = test_accuracy(learner, TRIAL_TESTS, &trial->accuracies[tests - 1], error);
     }
     if (status == POSEMB_OK)
         status = test_at_end(learner, trial, error);

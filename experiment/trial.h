@@ -11,10 +11,10 @@ enum {
     TRIAL_HEADS = 2,
     TRIAL_HIDDEN = 64,
     TRIAL_BLOCKS = 2,
-    TRIAL_STRIDE = 10, /* steps from test to test */
+    TRIAL_STRIDE = 20, /* steps from test to test */
     TRIAL_STEPS_MAX = 2000,
     TRIAL_TESTS_MAX = TRIAL_STEPS_MAX / TRIAL_STRIDE,
-    TRIAL_TESTS = 2,       /* batches of each */
+    TRIAL_TESTS = 6,       /* batches of each */
     TRIAL_LAST_TESTS = 16, /* batches at the end */
     TRIAL_DIGEST_SIZE = 17
 };
@@ -23,6 +23,7 @@ struct trial {
     /* In: */
     enum task_kind task;
     enum stage_positions positions;
+    double base; /* of the sinusoids */
     uint32_t seed;
     uint32_t steps; /* 1 ... TRIAL_STEPS_MAX */
     /* Out: */
@@ -30,10 +31,9 @@ struct trial {
         losses[TRIAL_TESTS_MAX]; /* [steps / TRIAL_STRIDE], mean cross entropy of as many steps */
     double accuracies[TRIAL_TESTS_MAX]; /* likewise, of tests after them */
     double accuracy;                    /* at the end, on more batches */
-    double by_length[TASK_LENGTHS_MAX]; /* the same of each of the task's test_lengths */
-    uint32_t
-        steps_to_95; /* the first test from which on every one is right in 95 % or more; 0: none */
-    size_t parameters; /* of stage and encoder together */
+    double by_place[TASK_PLACES_MAX];   /* likewise, at each place of sequences of long_length */
+    uint32_t steps_to_95; /* the first test from which on all have 95 % or more; 0: none */
+    size_t parameters;    /* of stage and encoder together */
     size_t position_parameters;
     char digest[TRIAL_DIGEST_SIZE]; /* of the bits of all of them at the end */
 };

@@ -215,6 +215,31 @@ static posemb_status check_target(const char *path, file_output *output, posemb_
     return POSEMB_OK;
 }
 
+/* The name of a file, and what its folder is. False: there is no such folder. */
+static bool split_path(const char *path, const char **name, struct stat *folder)
+{
+    const char *slash = strrchr(path, '/');
+    char *text;
+    bool found;
+
+    *name = slash ? slash + 1 : path;
+    text = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    found = text && stat(text, folder) == 0;
+    free(text);
+    return found;
+}
+
+bool file_output_same(const char *a, const char *b)
+{
+    const char *names[2];
+    struct stat folders[2];
+
+    return strcmp(a, b) == 0 ||
+           (split_path(a, &names[0], &folders[0]) && split_path(b, &names[1], &folders[1]) &&
+            strcmp(names[0], names[1]) == 0 && folders[0].st_dev == folders[1].st_dev &&
+            folders[0].st_ino == folders[1].st_ino);
+}
+
 /* Create a file that did not exist, in the folder of the target. */
 static posemb_status create_temporary(file_output *output, posemb_error *error)
 {

@@ -113,6 +113,10 @@ posemb_status file_output_write(file_output *output, const void *bytes, size_t s
 /** Flush to the disk and take the target's place. On failure the output has been abandoned. */
 posemb_status file_output_commit(file_output *output, posemb_error *error);
 
+/** Whether two paths are for one file, which need not be there yet: the same name in the same
+ * folder. */
+bool file_output_same(const char *a, const char *b);
+
 /** Remove what was written, leaving the target as it was. Accepts an output of zeros. */
 void file_output_abandon(file_output *output);
 

@@ -10,7 +10,7 @@ git ls-files '*.c' '*.h' '*.cpp' '*.cl' '*.clh' | grep -v -e '^kernels/.*clh\?$'
 echo "== clang-tidy"
 cmake --preset release >/dev/null
 cmake --build build --target posemb_command posemb_load_static >/dev/null
-git ls-files 'src/*.c' 'formats/*.c' 'load/*.c' 'tools/*.c' 'bench/*.c' 'examples/*.c' |
+git ls-files 'src/*.c' 'formats/*.c' 'load/*.c' 'tools/*.c' 'bench/*.c' 'experiment/*.c' 'examples/*.c' |
     xargs -P 2 -n 4 clang-tidy-14 --quiet -p build
 if command -v python3 >/dev/null; then
     echo "== Python"

@@ -19,7 +19,7 @@ few=(experiment --steps 20 --seeds 2)
 # digest: of the last run.
 digest()
 {
-    sed -nE 's/.* Digest of all that was learned: ([0-9a-f]{16})$/\1/p' stdout
+    sed -nE 's/.* Digest of all parameters: ([0-9a-f]{16})$/\1/p' stdout
 }
 
 echo "-- options"
@@ -27,12 +27,20 @@ usage --task nobody "${few[@]}" --task nobody
 for bad in 0 101 -1 x 1.5 ""; do
     usage --seeds "$bad" experiment --seeds "$bad"
 done
-for bad in 9 2001 x; do
+for bad in 19 2001 x; do
     usage --steps "$bad" experiment --steps "$bad"
 done
 for bad in 0 65 x; do
     usage --threads "$bad" experiment --threads "$bad"
 done
+
+for bad in 0 -1 x 1e30; do
+    usage --base "$bad" experiment --base "$bad"
+done
+run 2 experiment --json one --out ./one
+says stderr "one file"
+run 0 experiment --help
+says stdout "default 800 of who, 300 of distance, 300 of length" "default 5" "default 10000"
 
 echo "-- nothing is done where a file could not be written"
 mkdir folder
@@ -56,7 +64,7 @@ says stderr 99
 echo "-- one task, on the reference"
 run 0 "${few[@]}" --task who --device reference --threads 1 --json one.json
 says stdout "the CPU reference, 1 thread," "Who chases whom?" "best guess without order" \
-    "learned from sinusoidal" "2 seeds; " " . who"
+    "learned from sinusoidal" "of 2 seeds" " . who"
 says stderr "8 of 8 trials"
 holds "$last: one task" test "$(grep -c 'which token stood' stdout)" -eq 0
 holds "$last: JSON" "$make_inputs" --json one.json
@@ -78,14 +86,23 @@ run 0 experiment --steps 20 --seeds 1 --task who --device reference
 holds "$last: digest of other trials" test "$(digest)" != "$expected"
 
 if [ "$has_pictures" ]; then
+    echo "-- where the picture is too large for the disk there is no JSON either"
+    status=0
+    (trap '' XFSZ; ulimit -f 16; exec "$posemb" experiment --steps 20 --seeds 1 --task who --device reference \
+        --json full.json --out full.png) >stdout 2>stderr || status=$?
+    last="posemb experiment, ulimit -f 16"
+    holds "$last: exit status $status" test "$status" -eq 1
+    says stderr full.png
+    holds "$last: files" test -z "$(ls -A | grep -e full -e tmp)"
+
     echo "-- pictures"
     for task in "--task length" "--task distance" ""; do
         rm -f out.png
         # shellcheck disable=SC2086 # words
-        run 0 experiment --steps 10 --seeds 1 --device reference $task --out out.png
+        run 0 experiment --steps 20 --seeds 1 --device reference $task --out out.png
         holds "$last: PNG" test "$(head -c 8 out.png | od -An -t x1 | tr -d ' ')" = 89504e470d0a1a0a
     done
-    says stdout "1 seed; " "3 before, in longer sequences?" "Which token stood 4 places before?" "never"
+    says stdout "of 1 seed." "3 before, in longer sequences?" "Which token stood 4 places before?" "never"
 fi
 
 echo "$passed passed, $failed failed"

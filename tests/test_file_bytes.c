@@ -432,6 +432,24 @@ static void test_two_outputs_do_not_meet(void **state)
     assert_int_equal(temp_folder_count(&test_folder), 0);
 }
 
+static void test_paths_of_one_file_are_known(void **state)
+{
+    char a[TEMP_PATH_SIZE];
+    char b[TEMP_PATH_SIZE + 8];
+
+    (void)state;
+    temp_file_path(&test_folder, "out", a);
+    snprintf(b, sizeof b, "%s/.//out", test_folder.path);
+    assert_true(file_output_same(a, a));
+    assert_true(file_output_same(a, b));
+    assert_true(file_output_same("out", "./out"));
+    assert_true(file_output_same("nowhere/out", "nowhere/out"));
+    assert_false(file_output_same(a, "out"));
+    assert_false(file_output_same("out", "./out2"));
+    assert_false(file_output_same("nowhere/out", "./out"));
+    assert_false(file_output_same("/out", "out"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_a_failing_rename_leaves_nothing),
         cmocka_unit_test(test_a_failing_write_leaves_the_target_alone),
         cmocka_unit_test(test_two_outputs_do_not_meet),
+        cmocka_unit_test(test_paths_of_one_file_are_known),
     };
 
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);

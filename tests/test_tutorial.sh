@@ -37,7 +37,7 @@ for block in blocks/*.sh; do
     if ! bash -eu "$block" >output 2>&1; then
         fail "$(cat "$block"): $(tail -n 3 output)"
     fi
-    if grep -q '^build/posemb experiment ' "$block"; then cp output experiment.output; fi
+    if grep -q '^build/posemb experiment --out ' "$block"; then cp output experiment.output; fi
     ran=$((ran + $(grep -c '^build/posemb ' "$block")))
     text=${block%.sh}.text
     [ -f "$text" ] || continue

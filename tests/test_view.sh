@@ -63,6 +63,15 @@ within()
             END { exit bad || !n }' <<<"$found"
 }
 
+echo "-- both files or none"
+run 2 view --json one.png --out ./one.png
+says stderr "one file"
+status=0
+(trap '' XFSZ; ulimit -f 16; exec "$posemb" view --json full.json --out full.png) >stdout 2>stderr || status=$?
+last="posemb view, ulimit -f 16"
+holds "$last: exit status $status" test "$status" -eq 1
+holds "$last: files" test -z "$(ls -A | grep -e full -e tmp)"
+
 echo "-- every kind"
 for kind in heat similarity curves error; do
     draws --kind "$kind"

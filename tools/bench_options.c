@@ -2,6 +2,7 @@
 #include "bench_options.h"
 
 #include "command.h"
+#include "file_bytes.h"
 #include "options.h"
 
 #include <ctype.h>
@@ -170,6 +171,8 @@ static int check(const char *command, const struct bench_options *options)
                                       "--devices or --backward), --parts, --rules, --devices, "
                                       "--backward, --accuracy and --first-calls exclude each "
                                       "other");
+    if (options->json && options->csv && file_output_same(options->json, options->csv))
+        return command_usage(command, "--json and --csv are one file, \"%s\"", options->csv);
     for (int i = 0; i < CHOICES; i++)
         if (options->choice[i] && (!options->has_shape || takes_shape(options)))
             return command_usage(command, "--%s is of one case, which needs --shape",

@@ -1,7 +1,6 @@
 /* posemb experiment: what positions change in a transformer that is trained here and now. */
 #include "command.h"
 #include "experiment_report.h"
-#include "file_bytes.h"
 #include "json_file.h"
 #include "options.h"
 #include "target.h"
@@ -13,31 +12,47 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char help[] =
-    "usage: posemb experiment [--out FILE.png] [--json FILE] [--task NAME] [--seeds N] [--steps "
-    "N]\n"
-    "                         [--threads N] [--device DEV]\n\n"
-    "Train small transformer encoders on tasks that nobody can do who does not know the order of "
-    "the\n"
-    "tokens, without positions, with sinusoidal ones, with learned ones, and with learned ones "
-    "that\n"
-    "begin as sinusoids. The embedding stage, its gradients and its optimiser are posemb's; the "
-    "rest is\n"
-    "plain C, and every number has the same bits on every machine and device.\n\n"
-    "  --out      a picture of losses and accuracies\n"
-    "  --json     all numbers of all trials; a failure leaves neither\n"
-    "  --task     who (who chases whom?), distance (which token stood 4 places before?), or "
-    "length\n"
-    "             (the same in sequences longer than those that were learned); default all three\n"
-    "  --seeds    trials of each kind, 1 ... 100; default 5\n"
-    "  --steps    batches that each trial learns from, 10 ... 2000; default 400 of who, 300 of the "
-    "others\n"
-    "  --threads  trials at once, 1 ... 64; default as many as there are processors\n"
-    "  --device   as in posemb encode; \"reference\" is the CPU without OpenCL\n";
+#define BASE_DEFAULT 10000.0
+
+enum { SEEDS_DEFAULT = 5 };
 
 enum { EXPERIMENT_TASK = 512, EXPERIMENT_SEEDS, EXPERIMENT_STEPS, EXPERIMENT_THREADS };
 
-enum { SEEDS_DEFAULT = 5 };
+static const char help[] =
+    "usage: posemb experiment [--out FILE.png] [--json FILE] [--task NAME] [--seeds N] [--steps "
+    "N]\n"
+    "                         [--base B] [--threads N] [--device DEV]\n\n"
+    "Train small transformer encoders on tasks that cannot be done without the order of the "
+    "tokens:\n"
+    "without positions, with sinusoidal ones, with learned ones, and with learned ones that begin "
+    "as\n"
+    "sinusoids. The embedding stage, its gradients and its optimiser are posemb's, the rest is "
+    "plain C;\n"
+    "every number has the same bits on every device and with any number of threads.\n\n"
+    "  --out      a picture of losses and accuracies\n"
+    "  --json     all numbers of all trials; a failure leaves neither\n";
+
+/* With the numbers in force. */
+static void print_help(void)
+{
+    fputs(help, stdout);
+    printf("  --task     one of these; default all\n");
+    for (int i = 0; i < TASKS; i++) {
+        const struct task *task = task_of((enum task_kind)i);
+
+        printf("               %-9s %s\n", task->name, task->summary);
+    }
+    printf("  --seeds    trials of each kind, 1 ... %d; default %d\n", EXPERIMENT_SEEDS_MAX,
+           SEEDS_DEFAULT);
+    printf("  --steps    of each trial, %d ... %d; default", TRIAL_STRIDE, TRIAL_STEPS_MAX);
+    for (int i = 0; i < TASKS; i++)
+        printf("%s %" PRIu32 " of %s", i ? "," : "", task_of((enum task_kind)i)->steps,
+               task_of((enum task_kind)i)->name);
+    printf("\n  --base     of the sinusoids; default %g\n", BASE_DEFAULT);
+    printf("  --threads  trials at once, 1 ... %d; default as many as there are processors\n",
+           EXPERIMENT_THREADS_MAX);
+    printf("  --device   as in posemb encode; \"reference\" is the CPU without OpenCL\n");
+}
 
 static const struct option options_taken[] = {
     {"help", no_argument, NULL, OPTION_HELP},
@@ -47,6 +62,7 @@ static const struct option options_taken[] = {
     {"seeds", required_argument, NULL, EXPERIMENT_SEEDS},
     {"steps", required_argument, NULL, EXPERIMENT_STEPS},
     {"threads", required_argument, NULL, EXPERIMENT_THREADS},
+    {"base", required_argument, NULL, OPTION_BASE},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {NULL, 0, NULL, 0}};
 
@@ -114,6 +130,11 @@ static int take(const char *command, int letter, struct experiment_options *opti
     case OPTION_DEVICE:
         options->device = optarg;
         return EXIT_DONE;
+    case OPTION_BASE:
+        if (!parse_double(optarg, POSEMB_BASE_MIN, POSEMB_BASE_MAX, &settings->base))
+            return command_usage(command, "--base is \"%s\", not a number from 2^-32 to 2^32",
+                                 optarg);
+        return EXIT_DONE;
     case EXPERIMENT_TASK:
         return parse_task(command, optarg, settings->tasks);
     case EXPERIMENT_SEEDS:
@@ -137,6 +158,7 @@ static int parse(int count, char **arguments, struct experiment_options *options
 
     memset(options, 0, sizeof *options);
     settings->seeds = SEEDS_DEFAULT;
+    settings->base = BASE_DEFAULT;
     settings->threads = processors < 1                        ? 1
                         : processors > EXPERIMENT_THREADS_MAX ? EXPERIMENT_THREADS_MAX
                                                               : (uint32_t)processors;
@@ -147,7 +169,7 @@ static int parse(int count, char **arguments, struct experiment_options *options
         int status;
 
         if (letter == OPTION_HELP) {
-            fputs(help, stdout);
+            print_help();
             return -1;
         }
         status = take(arguments[0], letter, options);
@@ -156,12 +178,14 @@ static int parse(int count, char **arguments, struct experiment_options *options
     }
     if (optind < count)
         return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    if (options->json && options->out && file_output_same(options->json, options->out))
+        return command_usage(arguments[0], "--json and --out are one file, \"%s\"", options->out);
     return EXIT_DONE;
 }
 
 /* ---- The experiment */
 
-/* A line that is written over on a terminal; elsewhere one for each kind of trials. */
+/* A line that is written over on a terminal; elsewhere one for every ten trials. */
 static void say_progress(void *context, const struct trial *trial, size_t done, size_t all)
 {
     const struct progress *progress = context;
@@ -169,7 +193,7 @@ static void say_progress(void *context, const struct trial *trial, size_t done, 
 
     if (progress->is_terminal)
         fprintf(stderr,
-                "\r  %zu of %zu trials, %.0f s; %s, %s, seed %" PRIu32 ": %.1f %% right\033[K%s",
+                "\r  %zu of %zu trials, %.0f s; %s, %s, seed %" PRIu32 ": accuracy %.1f %%\033[K%s",
                 done, all, seconds, task_of(trial->task)->name,
                 stage_positions_name(trial->positions), trial->seed, 100.0 * trial->accuracy,
                 done == all ? "\r\033[K" : "");
@@ -193,10 +217,12 @@ static posemb_status check_files(const struct experiment_options *options, posem
     return status;
 }
 
+/* Both files are there, or none. */
 static posemb_status write_files(const struct experiment_options *options,
                                  const struct experiment *experiment, const char *device,
                                  double seconds, posemb_error *error)
 {
+    file_output output = {.temporary = NULL};
     posemb_status status = POSEMB_OK;
 
     if (options->json) {
@@ -205,11 +231,15 @@ static posemb_status write_files(const struct experiment_options *options,
             json_pack("{s:s, s:s, s:i, s:f}", "posemb", posemb_version(), "device", device,
                       "threads", (int)options->settings.threads, "seconds", seconds));
 
-        status = json_file_write(options->json, json, JSON_COMPACT, error);
+        status = json_file_begin(options->json, json, JSON_COMPACT, &output, error);
         json_decref(json);
     }
     if (status == POSEMB_OK && options->out)
         status = experiment_picture(experiment, options->out, error);
+    if (status == POSEMB_OK && options->json)
+        status = file_output_commit(&output, error);
+    else
+        file_output_abandon(&output);
     return status;
 }
 

@@ -60,6 +60,8 @@ static int check(const char *command, enum view_kind kind, const struct stage_op
 {
     if (!options->out)
         return command_usage(command, "--out is missing");
+    if (options->json && file_output_same(options->json, options->out))
+        return command_usage(command, "--json and --out are one file, \"%s\"", options->out);
     if (options->desc.position_kind == POSEMB_NO_POSITION)
         return command_usage(command, "--model is \"%s\": there are no positions to draw",
                              options->model);
@@ -128,6 +130,24 @@ static posemb_status draw(enum view_kind kind, const struct stage_options *optio
     return status;
 }
 
+/* Both files are there, or none. */
+static posemb_status write_files(const struct stage_options *options, const struct view *view,
+                                 posemb_error *error)
+{
+    file_output json = {.temporary = NULL};
+    posemb_status status = POSEMB_OK;
+
+    if (options->json)
+        status = json_file_begin(options->json, view->numbers, JSON_INDENT(1), &json, error);
+    if (status == POSEMB_OK)
+        status = canvas_write(&view->canvas, options->out, error);
+    if (status == POSEMB_OK && options->json)
+        status = file_output_commit(&json, error);
+    else
+        file_output_abandon(&json);
+    return status;
+}
+
 static posemb_status make(enum view_kind kind, const struct stage_options *options,
                           posemb_error *error)
 {
@@ -136,12 +156,10 @@ static posemb_status make(enum view_kind kind, const struct stage_options *optio
 
     memset(&view, 0, sizeof view);
     status = draw(kind, options, &view, error);
-    if (status == POSEMB_OK && options->json) {
+    if (status == POSEMB_OK) {
         json_object_set_new(view.numbers, "kind", json_string(kinds[kind - 1]));
-        status = json_file_write(options->json, view.numbers, JSON_INDENT(1), error);
+        status = write_files(options, &view, error);
     }
-    if (status == POSEMB_OK)
-        status = canvas_write(&view.canvas, options->out, error);
     if (status == POSEMB_OK)
         printf("%s: %s, %d x %d\n%s\n", options->out, kinds[kind - 1], view.canvas.width,
                view.canvas.height, view.caption);

@@ -30,9 +30,9 @@ static json_t *trial_json(const struct trial *trial)
     return json_pack("{s:i, s:f, s:o, s:o, s:o, s:o, s:s}", "seed", (int)trial->seed, "accuracy",
                      trial->accuracy, "steps_to_95", steps_json(trial->steps_to_95), "loss",
                      numbers_json(trial->losses, tests), "accuracy_by_test",
-                     numbers_json(trial->accuracies, tests), "accuracy_by_length",
-                     numbers_json(trial->by_length, task_of(trial->task)->test_length_count),
-                     "digest", trial->digest);
+                     numbers_json(trial->accuracies, tests), "accuracy_by_place",
+                     numbers_json(trial->by_place, task_of(trial->task)->long_length), "digest",
+                     trial->digest);
 }
 
 /* The trials of one kind of positions. */
@@ -57,20 +57,18 @@ static json_t *task_json(const struct experiment *experiment, enum task_kind kin
 {
     const struct task *task = task_of(kind);
     json_t *results = json_array();
-    json_t *lengths = json_array();
 
-    for (uint32_t i = 0; i < task->test_length_count; i++)
-        json_array_append_new(lengths, json_integer(task->test_lengths[i]));
     for (int positions = 0; positions < STAGE_KINDS; positions++)
         json_array_append_new(
             results,
             positions_json(experiment,
                            experiment_trials(experiment, kind, (enum stage_positions)positions)));
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:o, s:o}", "task", task->name,
-                     "question", task->question, "vocab", (int)task->vocab, "learned_length_least",
-                     (int)task->length_least, "learned_length_most", (int)task->length_most,
-                     "batch", (int)task->sequences, "chance", task_chance(task, 0), "test_lengths",
-                     lengths, "results", results);
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o}", "task", task->name, "summary",
+                     task->summary, "vocab", (int)task->vocab, "train_length_least",
+                     (int)task->train_length_least, "train_length_most",
+                     (int)task->train_length_most, "long_length", (int)task->long_length, "batch",
+                     (int)task->sequences, "chance", task_chance(task, task->train_length_most),
+                     "results", results);
 }
 
 json_t *experiment_json(const struct experiment *experiment, json_t *run)
@@ -82,8 +80,9 @@ json_t *experiment_json(const struct experiment *experiment, json_t *run)
     for (int kind = 0; kind < TASKS; kind++)
         if (experiment->settings.tasks[kind])
             json_array_append_new(tasks, task_json(experiment, (enum task_kind)kind));
-    return json_pack("{s:i, s:s, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:s, s:o}", "schema", SCHEMA,
-                     "kind", "experiment", "run", run, "encoder", "dim", TRIAL_DIM, "heads",
+    return json_pack("{s:i, s:s, s:o, s:{s:i, s:i, s:i, s:i}, s:i, s:f, s:s, s:o}", "schema",
+                     SCHEMA, "kind", "experiment", "run", run, "encoder", "dim", TRIAL_DIM, "heads",
                      TRIAL_HEADS, "hidden", TRIAL_HIDDEN, "blocks", TRIAL_BLOCKS, "steps_per_test",
-                     TRIAL_STRIDE, "digest", digest, "tasks", tasks);
+                     TRIAL_STRIDE, "base", experiment->settings.base, "digest", digest, "tasks",
+                     tasks);
 }

@@ -50,14 +50,12 @@ static void curve_of(const struct experiment *experiment, const struct trial *tr
                      enum trial_number number, struct curve *curve)
 {
     const struct task *task = task_of(trials->task);
-    const size_t count =
-        number == NUMBER_BY_LENGTH ? task->test_length_count : trials->steps / TRIAL_STRIDE;
+    const bool by_place = number == NUMBER_BY_PLACE;
+    const size_t end = by_place ? task->long_length : trials->steps / TRIAL_STRIDE;
 
     curve->count = 0;
-    for (size_t i = 0; i < count; i++)
-        add_point(curve,
-                  number == NUMBER_BY_LENGTH ? (double)task->test_lengths[i]
-                                             : (double)((i + 1) * TRIAL_STRIDE),
+    for (size_t i = by_place ? task->distance : 0; i < end; i++)
+        add_point(curve, by_place ? (double)i : (double)((i + 1) * TRIAL_STRIDE),
                   experiment_spread(experiment, trials, number, i));
 }
 
@@ -127,36 +125,28 @@ static void draw_losses(const struct experiment *experiment, const struct canvas
     plot_axes(canvas, &frame);
 }
 
-/* What can be had without order, over what there is to see. */
-static void draw_chance(const struct canvas *canvas, const struct plot_frame *frame,
-                        const struct task *task)
+static void draw_chance(const struct canvas *canvas, const struct plot_frame *frame, double chance)
 {
-    double x[TASK_LENGTHS_MAX] = {frame->across.least, frame->across.most};
-    double y[TASK_LENGTHS_MAX] = {task_chance(task, 0), task_chance(task, 0)};
-    size_t count = 2;
+    const double x[] = {frame->across.least, frame->across.most};
+    const double y[] = {chance, chance};
 
-    for (uint32_t i = 0; i < task->test_length_count; i++) {
-        x[i] = task->test_lengths[i];
-        y[i] = task_chance(task, task->test_lengths[i]);
-        count = i + 1;
-    }
-    plot_line(canvas, frame, x, y, count, &chance_style);
+    plot_line(canvas, frame, x, y, 2, &chance_style);
 }
 
-/* Of the lengths that were learned a ground of its own. */
-static void draw_learned(const struct canvas *canvas, const struct plot_frame *frame,
-                         const struct task *task)
+/* The places that training has had have a ground of their own. */
+static void draw_trained_places(const struct canvas *canvas, const struct plot_frame *frame,
+                                const struct task *task)
 {
-    const double x[] = {task->length_least, task->length_most};
+    const double x[] = {frame->across.least, task->train_length_most - 0.5};
     const double low[] = {frame->down.least, frame->down.least};
     const double high[] = {frame->down.most, frame->down.most};
 
     plot_band(canvas, frame, x, low, high, 2, &(struct plot_style){0x999999, 1.0, 0.0, 0.22});
     canvas_colour(canvas, COLOUR_TEXT);
     canvas_text(canvas, plot_x(frame, 0.5 * (x[0] + x[1])), frame->y - 8.0, ALIGN_MIDDLE,
-                TEXT_SMALL, "learned");
+                TEXT_SMALL, "trained");
     canvas_text(canvas, plot_x(frame, 0.5 * (x[1] + frame->across.most)), frame->y - 8.0,
-                ALIGN_MIDDLE, TEXT_SMALL, "places never seen");
+                ALIGN_MIDDLE, TEXT_SMALL, "never trained");
 }
 
 static void draw_accuracies(const struct experiment *experiment, const struct canvas *canvas,
@@ -164,23 +154,23 @@ static void draw_accuracies(const struct experiment *experiment, const struct ca
 {
     const struct task *task = task_of(kind);
     const struct trial *trials = experiment_trials(experiment, kind, STAGE_NONE);
-    const bool by_length = task->test_length_count > 0;
+    const bool by_place = task->long_length > 0;
     struct plot_frame frame = frame_at(experiment, x, second_row);
+    char label[64] = "steps";
 
-    frame.across = (struct plot_axis){
-        .least = by_length ? (double)task->test_lengths[0] : 0.0,
-        .most = by_length ? (double)task->test_lengths[task->test_length_count - 1]
-                          : (double)trials->steps,
-        .ticks = 5,
-        .whole = true,
-        .label = by_length ? "tokens of a sequence" : "steps"};
-    frame.down = (struct plot_axis){
-        .least = 0.0, .most = 1.02, .ticks = 5, .label = "answers that are right"};
-    if (by_length)
-        draw_learned(canvas, &frame, task);
+    if (by_place)
+        snprintf(label, sizeof label, "place in %" PRIu32 " tokens", task->long_length);
+    frame.across = (struct plot_axis){.most = by_place ? task->long_length - 1.0 : trials->steps,
+                                      .ticks = 5,
+                                      .whole = true,
+                                      .label = label};
+    frame.down = (struct plot_axis){.most = 1.02, .ticks = 5, .label = "accuracy"};
+    if (by_place)
+        draw_trained_places(canvas, &frame, task);
     plot_grid(canvas, &frame);
-    draw_chance(canvas, &frame, task);
-    draw_curves(experiment, canvas, &frame, kind, by_length ? NUMBER_BY_LENGTH : NUMBER_TEST);
+    draw_chance(canvas, &frame,
+                task_chance(task, by_place ? task->long_length : task->train_length_most));
+    draw_curves(experiment, canvas, &frame, kind, by_place ? NUMBER_BY_PLACE : NUMBER_TEST);
     plot_axes(canvas, &frame);
 }
 
@@ -204,8 +194,8 @@ static void say(const struct experiment *experiment, struct view *view)
     experiment_digest(experiment, digest);
     view_say(view,
              "Lines: mean over %" PRIu32
-             " seed%s; bands: from the worst to the best of them. The same "
-             "bits on every machine and device, digest %s.",
+             " seed%s; bands: worst to best. Digest of all parameters, the "
+             "same on every device: %s.",
              experiment->settings.seeds, experiment->settings.seeds == 1 ? "" : "s", digest);
 }
 
@@ -224,10 +214,13 @@ posemb_status experiment_picture(const struct experiment *experiment, const char
 {
     struct view view = {.numbers = NULL};
     double x = column_left;
-    posemb_status status = view_begin(
-        &view, "What positions change",
-        "Transformer encoders, 2 blocks of 32 channels, trained without and with positions", 802.0,
-        error);
+    posemb_status status;
+    char subtitle[VIEW_TEXT_SIZE];
+
+    snprintf(subtitle, sizeof subtitle,
+             "Transformer encoders, %d blocks of %d channels, trained without and with positions",
+             TRIAL_BLOCKS, TRIAL_DIM);
+    status = view_begin(&view, "What positions change", subtitle, 802.0, error);
 
     if (status == POSEMB_OK) {
         draw_keys(&view.canvas);

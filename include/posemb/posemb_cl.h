@@ -675,12 +675,12 @@ POSEMB_API const posemb_device_info *posemb_session_device(const posemb_session 
  * it with clReleaseMemObject().
  *
  * @return POSEMB_OK, POSEMB_INVALID_ARGUMENT (size 0), POSEMB_OUT_OF_MEMORY (also: larger than the
- *         device's largest allocation), POSEMB_DEVICE_ERROR.
+ *         device's largest allocation), POSEMB_DEVICE_ERROR. Threads: any.
  */
 POSEMB_API posemb_status posemb_session_upload(posemb_session *session, const void *data,
                                                size_t size, cl_mem *buffer, posemb_error *error);
 
-/** Wait for the queue and copy `size` bytes at `offset` of `buffer` to `data`. */
+/** Wait for the queue and copy `size` bytes at `offset` of `buffer` to `data`. Threads: any. */
 POSEMB_API posemb_status posemb_session_download(posemb_session *session, cl_mem buffer,
                                                  size_t offset, void *data, size_t size,
                                                  posemb_error *error);

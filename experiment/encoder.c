@@ -166,28 +166,13 @@ static void fill(struct linear linear, struct random *random, size_t in, size_t 
     random_fill(random, 1.0f / sqrtf((float)in), linear.matrix, in * out);
 }
 
-posemb_status encoder_create(const struct encoder_shape *shape, uint64_t seed,
-                             struct encoder **encoder, posemb_error *error)
+static void set_random_weights(struct encoder *encoder, uint64_t seed)
 {
+    const struct encoder_shape *shape = &encoder->shape;
     struct random random = random_stream(seed, 1);
-    struct carver carver = {NULL, 0};
-    struct encoder *made = calloc(1, sizeof *made);
 
-    *encoder = made;
-    if (made) {
-        made->shape = *shape;
-        carve_all(&carver, made);
-        made->memory = calloc(carver.used, sizeof *made->memory);
-    }
-    if (!made || !made->memory) {
-        encoder_free(made);
-        *encoder = NULL;
-        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for an encoder");
-    }
-    carver = (struct carver){made->memory, 0};
-    carve_all(&carver, made);
     for (size_t i = 0; i < shape->blocks; i++) {
-        const struct block *block = &made->weights.blocks[i];
+        const struct block *block = &encoder->weights.blocks[i];
         const struct linear square[] = {block->q, block->k, block->v, block->o};
 
         for (int n = 0; n < 4; n++)
@@ -195,7 +180,31 @@ posemb_status encoder_create(const struct encoder_shape *shape, uint64_t seed,
         fill(block->up, &random, shape->dim, shape->hidden);
         fill(block->down, &random, shape->hidden, shape->dim);
     }
-    fill(made->weights.classes, &random, shape->dim, shape->classes);
+    fill(encoder->weights.classes, &random, shape->dim, shape->classes);
+}
+
+posemb_status encoder_create(const struct encoder_shape *shape, uint64_t seed,
+                             struct encoder **encoder, posemb_error *error)
+{
+    struct carver carver = {NULL, 0};
+    struct encoder counted = {.shape = *shape};
+    struct encoder *made = calloc(1, sizeof *made);
+    float *memory;
+
+    *encoder = NULL;
+    carve_all(&carver, &counted);
+    memory = calloc(carver.used, sizeof *memory);
+    if (!made || !memory) {
+        free(made);
+        free(memory);
+        return posemb__fail(error, POSEMB_OUT_OF_MEMORY, 0, "no memory for an encoder");
+    }
+    made->shape = *shape;
+    made->memory = memory;
+    carver = (struct carver){memory, 0};
+    carve_all(&carver, made);
+    set_random_weights(made, seed);
+    *encoder = made;
     return POSEMB_OK;
 }
 

@@ -323,10 +323,9 @@ bool encoder_is_right(const struct encoder *encoder, const struct batch *batch, 
     return best == batch->labels[i];
 }
 
-uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows)
+void encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows)
 {
     const size_t dim = encoder->shape.dim;
-    uint32_t right = 0;
 
     memcpy(encoder->x, rows, batch->tokens * dim * sizeof *rows);
     for (size_t i = 0; i < encoder->shape.blocks; i++)
@@ -337,9 +336,6 @@ uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, con
                dim * sizeof *rows);
     forward(encoder->labelled, encoder->weights.classes, encoder->scores, batch->label_count, dim,
             encoder->shape.classes);
-    for (uint32_t i = 0; i < batch->label_count; i++)
-        right += encoder_is_right(encoder, batch, i);
-    return right;
 }
 
 /* ---- Backward */

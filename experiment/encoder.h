@@ -1,9 +1,10 @@
 /* A transformer encoder behind an embedding stage: rows in, a class for each labelled token out. In
  * every block, with norms before (Xiong et al. 2020):
  *
- *     x = x + attention(norm(x)) Wo + bo,  x = x + relu(norm(x) W1 + b1) W2 + b2;  at the end
- * norm(x) Wc + bc
+ *     x = x + attention(norm(x)) Wo + bo
+ *     x = x + relu(norm(x) W1 + b1) W2 + b2
  *
+ * and at the end the scores of the classes are norm(x) Wc + bc.
  * It knows nothing of order: what it knows of it is in the rows. */
 #ifndef POSEMB_EXPERIMENT_ENCODER_H
 #define POSEMB_EXPERIMENT_ENCODER_H
@@ -43,9 +44,8 @@ posemb_status encoder_create(const struct encoder_shape *shape, uint64_t seed,
                              struct encoder **encoder, posemb_error *error);
 void encoder_free(struct encoder *encoder);
 
-/* rows: [tokens, D]. Returns how many labels it predicts; keeps what encoder_backward()
- * needs. */
-uint32_t encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows);
+/* rows: [tokens, D]. Keeps what encoder_backward() needs. */
+void encoder_forward(struct encoder *encoder, const struct batch *batch, const float *rows);
 
 /* Whether it predicts label `i` of the batch, after a forward. */
 bool encoder_is_right(const struct encoder *encoder, const struct batch *batch, uint32_t i);

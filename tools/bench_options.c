@@ -213,8 +213,9 @@ static bool take_flag(int letter, struct bench_options *options)
     return false;
 }
 
-static int take(const char *command, int letter, struct bench_options *options)
+static int take(const char *command, int letter, void *context)
 {
+    struct bench_options *options = context;
     if (take_flag(letter, options))
         return EXIT_DONE;
     if (letter >= OPTION_CHOICES)
@@ -251,24 +252,13 @@ static int take(const char *command, int letter, struct bench_options *options)
 
 int bench_options_parse(int count, char **arguments, struct bench_options *options)
 {
-    int letter;
+    int status;
 
     memset(options, 0, sizeof *options);
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        int status;
-
-        if (letter == OPTION_HELP) {
-            fputs(help, stdout);
-            return -1;
-        }
-        status = take(arguments[0], letter, options);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    return check(arguments[0], options);
+    status = options_take(count, arguments, options_taken, take, options);
+    if (status < 0)
+        fputs(help, stdout);
+    return status == EXIT_DONE ? check(arguments[0], options) : status;
 }
 
 enum bench_mode bench_options_mode(const struct bench_options *options)

@@ -116,8 +116,9 @@ static int parse_count(const char *command, const char *option, const char *text
     return EXIT_DONE;
 }
 
-static int take(const char *command, int letter, struct experiment_options *options)
+static int take(const char *command, int letter, void *context)
 {
+    struct experiment_options *options = context;
     struct experiment_settings *settings = &options->settings;
 
     switch (letter) {
@@ -154,7 +155,7 @@ static int parse(int count, char **arguments, struct experiment_options *options
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct experiment_settings *settings = &options->settings;
-    int letter;
+    int status;
 
     memset(options, 0, sizeof *options);
     settings->seeds = SEEDS_DEFAULT;
@@ -164,20 +165,11 @@ static int parse(int count, char **arguments, struct experiment_options *options
                                                               : (uint32_t)processors;
     for (int i = 0; i < TASKS; i++)
         settings->tasks[i] = true;
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        int status;
-
-        if (letter == OPTION_HELP) {
-            print_help();
-            return -1;
-        }
-        status = take(arguments[0], letter, options);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    status = options_take(count, arguments, options_taken, take, options);
+    if (status < 0)
+        print_help();
+    if (status != EXIT_DONE)
+        return status;
     if (options->json && options->out && file_output_same(options->json, options->out))
         return command_usage(arguments[0], "--json and --out are one file, \"%s\"", options->out);
     return EXIT_DONE;

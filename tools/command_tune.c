@@ -138,8 +138,10 @@ static int parse_search(const char *command, const char *text, unsigned *searche
 }
 
 /* One option: an exit status. */
-static int take(const char *command, int letter, struct tune_options *options)
+static int take(const char *command, int letter, void *context)
 {
+    struct tune_options *options = context;
+
     switch (letter) {
     case OPTION_DEVICE:
         options->device = optarg;
@@ -193,25 +195,14 @@ static int take(const char *command, int letter, struct tune_options *options)
 
 static int parse(int count, char **arguments, struct tune_options *options)
 {
-    int letter;
+    int status;
 
     memset(options, 0, sizeof *options);
     options->searched = ~(1u << POSEMB__SET_SHAPE);
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        int status;
-
-        if (letter == OPTION_HELP) {
-            fputs(help, stdout);
-            return -1;
-        }
-        status = take(arguments[0], letter, options);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    return EXIT_DONE;
+    status = options_take(count, arguments, options_taken, take, options);
+    if (status < 0)
+        fputs(help, stdout);
+    return status;
 }
 
 static int report_bug(const struct tuner_result *result)

@@ -326,9 +326,27 @@ int take_tuning(const char *path)
     return target_use_tuning(path, &error) == POSEMB_OK ? EXIT_DONE : command_failed(&error);
 }
 
-/* One option that getopt_long() has found. */
-static int take_option(const char *command, int letter, struct stage_options *parsed)
+int options_take(int count, char **arguments, const struct option *options,
+                 int (*take)(const char *command, int letter, void *context), void *context)
 {
+    int letter;
+
+    optind = 1;
+    while ((letter = getopt_long(count, arguments, "h", options, NULL)) != -1) {
+        const int status = letter == OPTION_HELP ? -1 : take(arguments[0], letter, context);
+
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (optind < count)
+        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    return EXIT_DONE;
+}
+
+/* One option of a stage. */
+static int take_option(const char *command, int letter, void *context)
+{
+    struct stage_options *parsed = context;
     int status = take_knob(command, letter, &parsed->desc);
 
     if (status < 0)
@@ -417,25 +435,16 @@ static void print_help(const struct option *options, const char *help)
 int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,
                         struct stage_options *parsed)
 {
-    int letter;
+    int status;
 
     memset(parsed, 0, sizeof *parsed);
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options, NULL)) != -1) {
-        int status;
-
-        if (letter == OPTION_HELP) {
-            print_help(options, help);
-            return -1;
-        }
-        status = take_option(arguments[0], letter, parsed);
-        if (status != EXIT_DONE)
-            return status;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
+    status = options_take(count, arguments, options, take_option, parsed);
+    if (status < 0)
+        print_help(options, help);
+    if (status != EXIT_DONE)
+        return status;
     if (parsed->has_start && parsed->positions)
         return command_usage(arguments[0], "--start and --positions exclude each other");
-    letter = check_together(arguments[0], parsed);
-    return letter == EXIT_DONE ? check_stage_options(arguments[0], parsed) : letter;
+    status = check_together(arguments[0], parsed);
+    return status == EXIT_DONE ? check_stage_options(arguments[0], parsed) : status;
 }

@@ -126,6 +126,11 @@ extern const char sinusoid_help[];
 /* The model that has no positions: desc.position_kind says so. */
 #define MODEL_WITHOUT_POSITIONS "none"
 
+/* Call `take` for each option of `arguments`, and refuse what is none. EXIT_DONE to go on; what
+ * `take` returned otherwise; -1: --help is wanted. */
+int options_take(int count, char **arguments, const struct option *options,
+                 int (*take)(const char *command, int letter, void *context), void *context);
+
 /* Take the options of `arguments`. EXIT_DONE to go on; EXIT_USAGE after a message; -1 where --help
  * was printed. */
 int stage_options_parse(int count, char **arguments, const struct option *options, const char *help,

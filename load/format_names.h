@@ -13,6 +13,7 @@
 #define file_output_abandon         posemb__file_output_abandon
 #define file_output_begin           posemb__file_output_begin
 #define file_output_commit          posemb__file_output_commit
+#define file_output_same            posemb__file_output_same
 #define file_output_write           posemb__file_output_write
 #define gguf_at                     posemb__gguf_at
 #define gguf_close                  posemb__gguf_close

@@ -215,6 +215,11 @@ static posemb_status check_target(const char *path, file_output *output, posemb_
     return POSEMB_OK;
 }
 
+static bool is_one(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* The name of a file, and what its folder is. False: there is no such folder. */
 static bool split_path(const char *path, const char **name, struct stat *folder)
 {
@@ -229,15 +234,17 @@ static bool split_path(const char *path, const char **name, struct stat *folder)
     return found;
 }
 
-bool file_output_same(const char *a, const char *b)
+bool file_same(const char *a, const char *b)
 {
     const char *names[2];
-    struct stat folders[2];
+    struct stat found[2];
 
-    return strcmp(a, b) == 0 ||
-           (split_path(a, &names[0], &folders[0]) && split_path(b, &names[1], &folders[1]) &&
-            strcmp(names[0], names[1]) == 0 && folders[0].st_dev == folders[1].st_dev &&
-            folders[0].st_ino == folders[1].st_ino);
+    if (strcmp(a, b) == 0)
+        return true;
+    if (stat(a, &found[0]) == 0 && stat(b, &found[1]) == 0)
+        return is_one(&found[0], &found[1]);
+    return split_path(a, &names[0], &found[0]) && split_path(b, &names[1], &found[1]) &&
+           strcmp(names[0], names[1]) == 0 && is_one(&found[0], &found[1]);
 }
 
 /* Create a file that did not exist, in the folder of the target. */

@@ -87,6 +87,10 @@ posemb_status file_bytes_read(const file_bytes *file, uint64_t offset, size_t si
 
 void file_bytes_close(file_bytes *file);
 
+/** Whether two paths are one file: those that are there by what they are, others by the same name
+ * in the same folder. */
+bool file_same(const char *a, const char *b);
+
 /* ---- Output */
 
 /** A file in the making: written beside its target, renamed to it when it is complete. */
@@ -112,10 +116,6 @@ posemb_status file_output_write(file_output *output, const void *bytes, size_t s
 
 /** Flush to the disk and take the target's place. On failure the output has been abandoned. */
 posemb_status file_output_commit(file_output *output, posemb_error *error);
-
-/** Whether two paths are for one file, which need not be there yet: the same name in the same
- * folder. */
-bool file_output_same(const char *a, const char *b);
 
 /** Remove what was written, leaving the target as it was. Accepts an output of zeros. */
 void file_output_abandon(file_output *output);

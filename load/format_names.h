@@ -13,8 +13,8 @@
 #define file_output_abandon         posemb__file_output_abandon
 #define file_output_begin           posemb__file_output_begin
 #define file_output_commit          posemb__file_output_commit
-#define file_output_same            posemb__file_output_same
 #define file_output_write           posemb__file_output_write
+#define file_same                   posemb__file_same
 #define gguf_at                     posemb__gguf_at
 #define gguf_close                  posemb__gguf_close
 #define gguf_config_model_name      posemb__gguf_config_model_name

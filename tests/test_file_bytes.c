@@ -440,14 +440,14 @@ static void test_paths_of_one_file_are_known(void **state)
     (void)state;
     temp_file_path(&test_folder, "out", a);
     snprintf(b, sizeof b, "%s/.//out", test_folder.path);
-    assert_true(file_output_same(a, a));
-    assert_true(file_output_same(a, b));
-    assert_true(file_output_same("out", "./out"));
-    assert_true(file_output_same("nowhere/out", "nowhere/out"));
-    assert_false(file_output_same(a, "out"));
-    assert_false(file_output_same("out", "./out2"));
-    assert_false(file_output_same("nowhere/out", "./out"));
-    assert_false(file_output_same("/out", "out"));
+    assert_true(file_same(a, a));
+    assert_true(file_same(a, b));
+    assert_true(file_same("out", "./out"));
+    assert_true(file_same("nowhere/out", "nowhere/out"));
+    assert_false(file_same(a, "out"));
+    assert_false(file_same("out", "./out2"));
+    assert_false(file_same("nowhere/out", "./out"));
+    assert_false(file_same("/out", "out"));
 }
 
 int main(void)

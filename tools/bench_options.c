@@ -171,7 +171,7 @@ static int check(const char *command, const struct bench_options *options)
                                       "--devices or --backward), --parts, --rules, --devices, "
                                       "--backward, --accuracy and --first-calls exclude each "
                                       "other");
-    if (options->json && options->csv && file_output_same(options->json, options->csv))
+    if (options->json && options->csv && file_same(options->json, options->csv))
         return command_usage(command, "--json and --csv are one file, \"%s\"", options->csv);
     for (int i = 0; i < CHOICES; i++)
         if (options->choice[i] && (!options->has_shape || takes_shape(options)))

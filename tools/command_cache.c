@@ -1,9 +1,9 @@
 /* posemb cache: the folder of compiled programs. */
 #include "command.h"
+#include "options.h"
 
 #include <posemb/posemb_cl.h>
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static const char help[] =
     "POSEMB_CACHE=off switches the cache off, POSEMB_CACHE=strict makes every fault of it an "
     "error.\n";
 
-enum { OPTION_FOLDER = 256, OPTION_VERIFY, OPTION_PATH, OPTION_CLEAR, OPTION_HELP = 'h' };
+enum { OPTION_FOLDER = 512, OPTION_VERIFY, OPTION_PATH, OPTION_CLEAR };
 
 static const struct option options_taken[] = {{"help", no_argument, NULL, OPTION_HELP},
                                               {"folder", required_argument, NULL, OPTION_FOLDER},
@@ -101,28 +101,35 @@ static int act(int action, const char *folder)
     }
 }
 
+struct cache_options {
+    const char *folder; /* NULL: the default */
+    int action;         /* 0: the list */
+};
+
+static int take(const char *command, int letter, void *context)
+{
+    struct cache_options *options = context;
+
+    if (letter == '?')
+        return command_usage(command, "the options are wrong");
+    if (letter == OPTION_FOLDER) {
+        options->folder = optarg;
+        return EXIT_DONE;
+    }
+    if (options->action)
+        return command_usage(command, "--verify, --path and --clear exclude each other");
+    options->action = letter;
+    return EXIT_DONE;
+}
+
 int command_cache(int count, char **arguments)
 {
-    const char *folder = NULL;
-    int action = 0;
-    int letter;
+    struct cache_options options = {.folder = NULL};
+    const int status = options_take(count, arguments, options_taken, take, &options);
 
-    optind = 1;
-    while ((letter = getopt_long(count, arguments, "h", options_taken, NULL)) != -1) {
-        if (letter == OPTION_HELP) {
-            fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (letter == OPTION_FOLDER)
-            folder = optarg;
-        else if (letter == '?')
-            return command_usage(arguments[0], "the options are wrong");
-        else if (action)
-            return command_usage(arguments[0], "--verify, --path and --clear exclude each other");
-        else
-            action = letter;
-    }
-    if (optind < count)
-        return command_usage(arguments[0], "\"%s\" is not an option", arguments[optind]);
-    return act(action, folder);
+    if (status < 0)
+        fputs(help, stdout);
+    if (status != EXIT_DONE)
+        return status < 0 ? EXIT_DONE : status;
+    return act(options.action, options.folder);
 }

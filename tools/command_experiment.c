@@ -1,4 +1,5 @@
 /* posemb experiment: what positions change in a transformer that is trained here and now. */
+#include "clock.h"
 #include "command.h"
 #include "experiment_report.h"
 #include "json_file.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BASE_DEFAULT 10000.0
@@ -79,14 +79,6 @@ struct progress {
     bool is_terminal;
 };
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* ---- Options */
 
 static int parse_task(const char *command, const char *text, bool tasks[TASKS])
@@ -132,10 +124,7 @@ static int take(const char *command, int letter, void *context)
         options->device = optarg;
         return EXIT_DONE;
     case OPTION_BASE:
-        if (!parse_double(optarg, POSEMB_BASE_MIN, POSEMB_BASE_MAX, &settings->base))
-            return command_usage(command, "--base is \"%s\", not a number from 2^-32 to 2^32",
-                                 optarg);
-        return EXIT_DONE;
+        return parse_base(command, optarg, &settings->base);
     case EXPERIMENT_TASK:
         return parse_task(command, optarg, settings->tasks);
     case EXPERIMENT_SEEDS:
@@ -170,7 +159,7 @@ static int parse(int count, char **arguments, struct experiment_options *options
         print_help();
     if (status != EXIT_DONE)
         return status;
-    if (options->json && options->out && file_output_same(options->json, options->out))
+    if (options->json && options->out && file_same(options->json, options->out))
         return command_usage(arguments[0], "--json and --out are one file, \"%s\"", options->out);
     return EXIT_DONE;
 }
@@ -181,7 +170,7 @@ static int parse(int count, char **arguments, struct experiment_options *options
 static void say_progress(void *context, const struct trial *trial, size_t done, size_t all)
 {
     const struct progress *progress = context;
-    const double seconds = now() - progress->begin;
+    const double seconds = clock_seconds() - progress->begin;
 
     if (progress->is_terminal)
         fprintf(stderr,
@@ -193,19 +182,27 @@ static void say_progress(void *context, const struct trial *trial, size_t done, 
         fprintf(stderr, "%zu of %zu trials, %.0f s\n", done, all, seconds);
 }
 
+static posemb_status check_file(const char *path, posemb_error *error)
+{
+    file_output output;
+    const posemb_status status = file_output_begin(path, &output, error);
+
+    if (status == POSEMB_OK)
+        file_output_abandon(&output);
+    return status;
+}
+
 /* That both files can be written, before minutes of work. */
 static posemb_status check_files(const struct experiment_options *options, posemb_error *error)
 {
-    file_output output;
     posemb_status status = POSEMB_OK;
 
-    if (options->json) {
-        status = file_output_begin(options->json, &output, error);
-        if (status == POSEMB_OK)
-            file_output_abandon(&output);
-    }
+    if (options->json)
+        status = check_file(options->json, error);
     if (status == POSEMB_OK && options->out)
-        status = experiment_picture_check(options->out, error);
+        status = experiment_picture_check(error);
+    if (status == POSEMB_OK && options->out)
+        status = check_file(options->out, error);
     return status;
 }
 
@@ -238,7 +235,7 @@ static posemb_status write_files(const struct experiment_options *options,
 static posemb_status run(struct experiment_options *options, const struct target *target,
                          posemb_error *error)
 {
-    struct progress progress = {now(), isatty(STDERR_FILENO) == 1};
+    struct progress progress = {clock_seconds(), isatty(STDERR_FILENO) == 1};
     struct experiment experiment;
     posemb_status status;
     double seconds;
@@ -248,7 +245,7 @@ static posemb_status run(struct experiment_options *options, const struct target
     status = experiment_run(target->session, &options->settings, &experiment, error);
     if (status != POSEMB_OK)
         return status;
-    seconds = now() - progress.begin;
+    seconds = clock_seconds() - progress.begin;
     printf("%s, %" PRIu32 " thread%s, %.0f s\n", target_name(target), options->settings.threads,
            options->settings.threads == 1 ? "" : "s", seconds);
     experiment_print(&experiment);

@@ -5,8 +5,6 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
 static const char help[] =
     "usage: posemb report FILE... [--out FILE.html] [--svg FILE.svg] [--markdown[=FILE]]\n\n"
@@ -126,17 +124,6 @@ static int make(char **paths, int count, struct product *products)
 
 /* ---- The options */
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat one;
-    struct stat other;
-
-    if (strcmp(a, b) == 0)
-        return true;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
-}
-
 /* The outputs are other files than the inputs, and than one another. */
 static int check_paths(const char *command, const struct product *products, char **paths, int count)
 {
@@ -144,11 +131,11 @@ static int check_paths(const char *command, const struct product *products, char
         if (!products[i].path)
             continue;
         for (int j = 0; j < count; j++)
-            if (is_same_file(products[i].path, paths[j]))
+            if (file_same(products[i].path, paths[j]))
                 return command_usage(command, "%s is \"%s\", which has records", products[i].option,
                                      paths[j]);
         for (size_t j = 0; j < i; j++)
-            if (products[j].path && is_same_file(products[i].path, products[j].path))
+            if (products[j].path && file_same(products[i].path, products[j].path))
                 return command_usage(command, "%s and %s are both \"%s\"", products[j].option,
                                      products[i].option, products[i].path);
     }

@@ -60,7 +60,7 @@ static int check(const char *command, enum view_kind kind, const struct stage_op
 {
     if (!options->out)
         return command_usage(command, "--out is missing");
-    if (options->json && file_output_same(options->json, options->out))
+    if (options->json && file_same(options->json, options->out))
         return command_usage(command, "--json and --out are one file, \"%s\"", options->out);
     if (options->desc.position_kind == POSEMB_NO_POSITION)
         return command_usage(command, "--model is \"%s\": there are no positions to draw",

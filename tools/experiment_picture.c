@@ -1,6 +1,5 @@
 /* posemb experiment: the picture. A column for each task: losses above, accuracies below. */
 #include "experiment_report.h"
-#include "file_bytes.h"
 #include "plot.h"
 #include "view.h"
 
@@ -199,14 +198,10 @@ static void say(const struct experiment *experiment, struct view *view)
              experiment->settings.seeds, experiment->settings.seeds == 1 ? "" : "s", digest);
 }
 
-posemb_status experiment_picture_check(const char *path, posemb_error *error)
+posemb_status experiment_picture_check(posemb_error *error)
 {
-    file_output output;
-    const posemb_status status = file_output_begin(path, &output, error);
-
-    if (status == POSEMB_OK)
-        file_output_abandon(&output);
-    return status;
+    (void)error;
+    return POSEMB_OK;
 }
 
 posemb_status experiment_picture(const struct experiment *experiment, const char *path,

@@ -15,14 +15,15 @@ int command_view(int count, char **arguments)
     return EXIT_FAILED;
 }
 
-posemb_status experiment_picture_check(const char *path, posemb_error *error)
+posemb_status experiment_picture_check(posemb_error *error)
 {
-    return posemb__fail(error, POSEMB_UNSUPPORTED, 0, "%s: %s", path, reason);
+    return posemb__fail(error, POSEMB_UNSUPPORTED, 0, "%s", reason);
 }
 
 posemb_status experiment_picture(const struct experiment *experiment, const char *path,
                                  posemb_error *error)
 {
     (void)experiment;
-    return experiment_picture_check(path, error);
+    (void)path;
+    return experiment_picture_check(error);
 }

@@ -48,9 +48,9 @@ static int parse_convention(const char *command, const char *text, posemb_desc *
     return EXIT_DONE;
 }
 
-static int parse_base(const char *command, const char *text, posemb_desc *desc)
+int parse_base(const char *command, const char *text, double *base)
 {
-    if (!parse_double(text, POSEMB_BASE_MIN, POSEMB_BASE_MAX, &desc->base))
+    if (!parse_double(text, POSEMB_BASE_MIN, POSEMB_BASE_MAX, base))
         return command_usage(command, "--base is \"%s\", not a number from 2^-32 to 2^32", text);
     return EXIT_DONE;
 }
@@ -365,7 +365,7 @@ static int take_option(const char *command, int letter, void *context)
     case OPTION_DIM:
         return parse_dim(command, optarg, &parsed->desc);
     case OPTION_BASE:
-        return parse_base(command, optarg, &parsed->desc);
+        return parse_base(command, optarg, &parsed->desc.base);
     case OPTION_SCALE:
         return parse_scale(command, optarg, parsed);
     case OPTION_START:

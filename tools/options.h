@@ -143,6 +143,9 @@ int take_tuning(const char *path);
 bool parse_int64(const char *text, int64_t least, int64_t most, int64_t *value);
 bool parse_double(const char *text, double least, double most, double *value);
 
+/* The base of sinusoids; else EXIT_USAGE after a message. */
+int parse_base(const char *command, const char *text, double *base);
+
 /* One of `words`, which NULL ends, as 1 + its place; else EXIT_USAGE after a message. */
 int parse_word(const char *command, const char *option, const char *const *words, const char *text,
                int *value);
